@@ -1,0 +1,58 @@
+# Needs Python 3.11 or later, make and the package registries; everything else is made in .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+WORKERS ?= 2
+UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check soak bench format schema lock
+
+help: ## Show what can be made.
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1	\2/' | expand -t 18
+
+setup: .venv/.installed ## Make .venv and install what the lock file names.
+
+.venv/.locked: requirements-dev.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit(f"Python is {v[0]}.{v[1]}: install 3.11 or later, or name one, as in make PYTHON=python3.12 setup.")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@
+
+.venv/.installed: .venv/.locked pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: .venv/.installed ## Fill a generated shop, serve it, print addresses and tokens.
+	$(BIN)/hub demo
+
+test: .venv/.installed ## Run all tests against an embedded PostgreSQL of their own.
+	$(BIN)/pytest -n $(WORKERS)
+
+check: .venv/.installed ## Format, lint, types, import rules, migrations, printed schema.
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python -m tests.migrations_match
+	$(BIN)/hub schema | diff -u schema/schema.graphql - \
+		|| { echo 'schema/schema.graphql is not what the code prints: run make schema and read the change.' >&2; exit 1; }
+
+soak: .venv/.installed ## Run the time-boxed attacks for a minute each.
+	HUB_SOAK_SECONDS=60 $(BIN)/pytest -m soak
+
+bench: .venv/.installed ## Measure every bench once.
+	$(BIN)/hub bench all
+
+format: .venv/.installed ## Format and mend what can be mended without thought.
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+schema: .venv/.installed ## Print the GraphQL schema into its file.
+	$(BIN)/hub schema > schema/schema.graphql.new
+	mv schema/schema.graphql.new schema/schema.graphql
+
+lock: .venv/.installed ## Resolve the dependencies anew and write the lock files.
+	$(BIN)/python -m pip install --quiet uv
+	$(UV_COMPILE) --upgrade pyproject.toml -o requirements.txt
+	$(UV_COMPILE) --upgrade pyproject.toml --group dev -c requirements.txt -o requirements-dev.txt
