@@ -1,0 +1,60 @@
+"""Channels: where the shop sells, in which currency and languages, at which prices."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped
+
+from hub.db import Base, Id, Json, belongs, written
+from hub.provenance import Sourced
+from hub.registry import Kept, KeptModel
+
+
+class Channel(KeptModel, Sourced, Base):
+    """A storefront, a marketplace or a till."""
+
+    __tablename__ = "channel"
+    __kept__: ClassVar[Kept] = Kept("channel", scope="settings", key="code", deep=("name",))
+    __table_args__ = (sa.CheckConstraint("code ~ '^[a-z0-9][a-z0-9_-]*$'", name="code"),)
+
+    id: Mapped[Id]
+    code: Mapped[str] = written(unique=True, required=True, kind="code")
+    name: Mapped[Json] = written(server_default="{}", kind="texts")
+    currency: Mapped[str] = written(required=True, kind="currency")
+    order_prefix: Mapped[str] = written(required=True, unique=True, kind="prefix")
+
+
+class ChannelLocale(KeptModel, Sourced, Base):
+    """A locale of a channel. Position orders the fallback chain; the first one is the default."""
+
+    __tablename__ = "channel_locale"
+    __kept__: ClassVar[Kept] = Kept(
+        "channel", scope="settings", root="channel_id", collection="locales", match=("locale",)
+    )
+    __table_args__ = (sa.UniqueConstraint("channel_id", "locale_id"),)
+
+    id: Mapped[Id]
+    channel_id: Mapped[int] = belongs("channel.id")
+    locale_id: Mapped[int] = written(
+        sa.ForeignKey("locale.id"), refers="locale", name="locale", required=True, index=True
+    )
+    position: Mapped[int] = written(server_default="0")
+
+
+class ChannelPriceList(KeptModel, Sourced, Base):
+    """A price list that the channel sells by. Where two lists price the same variant, the lower position wins."""
+
+    __tablename__ = "channel_price_list"
+    __kept__: ClassVar[Kept] = Kept(
+        "channel", scope="settings", root="channel_id", collection="price_lists", match=("price_list",)
+    )
+    __table_args__ = (sa.UniqueConstraint("channel_id", "price_list_id"),)
+
+    id: Mapped[Id]
+    channel_id: Mapped[int] = belongs("channel.id")
+    price_list_id: Mapped[int] = written(
+        sa.ForeignKey("price_list.id"), refers="price_list", name="price_list", required=True, index=True
+    )
+    position: Mapped[int] = written(server_default="0")

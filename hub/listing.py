@@ -1,0 +1,55 @@
+"""Listings: which product is on offer in which channel, from when until when."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped
+
+from datetime import datetime
+
+from hub.db import Base, Id, belongs, written
+from hub.provenance import Sourced
+from hub.registry import Event, Kept, KeptModel
+
+OVERLAP = sa.text("tstzrange(starts_at, ends_at)")
+
+
+class Listing(KeptModel, Sourced, Base):
+    """A window in which a product is on offer in a channel: half-open, UTC, a null bound is unbounded.
+
+    ``open`` says whether the window holds the present moment. The relay turns it, so that time is a captured change.
+    """
+
+    __tablename__ = "listing"
+    __kept__: ClassVar[Kept] = Kept(
+        "product",
+        scope="catalogue",
+        root="product_id",
+        collection="listings",
+        match=("channel", "starts_at"),
+        whole=False,
+        derived=("open",),
+        events=(
+            Event("CASE WHEN op <> 'D' AND (n->>'open')::boolean THEN 'product.listed' END"),
+            Event(
+                "CASE WHEN (o->>'open')::boolean AND (op = 'D' OR NOT (n->>'open')::boolean)"
+                " THEN 'product.unlisted' END"
+            ),
+        ),
+    )
+    __table_args__ = (
+        sa.CheckConstraint("starts_at < ends_at", name="window"),
+        sa.Index("ix_listing_opens", "starts_at", postgresql_where=sa.text("NOT open")),
+        sa.Index("ix_listing_closes", "ends_at", postgresql_where=sa.text("open AND ends_at IS NOT NULL")),
+    )
+
+    id: Mapped[Id]
+    product_id: Mapped[int] = belongs("product.id")
+    channel_id: Mapped[int] = written(
+        sa.ForeignKey("channel.id"), refers="channel", name="channel", required=True, index=True
+    )
+    starts_at: Mapped[datetime | None] = written(sa.DateTime(timezone=True), kind="moment")
+    ends_at: Mapped[datetime | None] = written(sa.DateTime(timezone=True), kind="moment")
+    open: Mapped[bool] = sa.orm.mapped_column(server_default="false")

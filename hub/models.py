@@ -1,0 +1,17 @@
+"""Every module of the hub that declares tables. A new noun adds its file; nothing is listed by hand."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from functools import cache
+from pathlib import Path
+
+
+@cache
+def load() -> None:
+    """Import each module under ``hub/nouns``-level files that may declare tables."""
+    here = Path(__file__).parent
+    for module in pkgutil.iter_modules([str(here)]):
+        if "__tablename__" in (here / f"{module.name}.py").read_text():
+            importlib.import_module(f"hub.{module.name}")

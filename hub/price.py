@@ -1,0 +1,68 @@
+"""Prices, and the one way to look one up."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped
+
+from datetime import datetime
+from decimal import Decimal
+
+from hub.db import Base, Id, written
+from hub.provenance import Sourced
+from hub.registry import Event, Kept, KeptModel
+
+
+class Price(KeptModel, Sourced, Base):
+    """What a variant costs in a price list: from a quantity on, within a window, for everyone or for one company.
+
+    ``amount`` and ``compare_at`` are in the currency of the list, per piece.
+    """
+
+    __tablename__ = "price"
+    __kept__: ClassVar[Kept] = Kept(
+        "product",
+        scope="catalogue",
+        root="product_id",
+        parent="variant_id",
+        collection="prices",
+        match=("price_list", "company", "min_quantity", "starts_at"),
+        whole=False,
+        derived=("open",),
+        owner="erp",
+        events=(Event("'price.changed'"),),
+    )
+    __table_args__ = (
+        sa.CheckConstraint("starts_at < ends_at", name="window"),
+        sa.CheckConstraint("amount >= 0 AND compare_at >= 0", name="amount"),
+        sa.CheckConstraint("min_quantity >= 1", name="min_quantity"),
+        sa.CheckConstraint(
+            "scale(trim_scale(amount)) <= currency_digits(currency)"
+            " AND (compare_at IS NULL OR scale(trim_scale(compare_at)) <= currency_digits(currency))",
+            name="decimals",
+        ),
+        sa.ForeignKeyConstraint(
+            ["variant_id", "product_id"], ["variant.id", "variant.product_id"], ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(["price_list_id", "currency"], ["price_list.id", "price_list.currency"]),
+        sa.Index("ix_price_opens", "starts_at", postgresql_where=sa.text("NOT open")),
+        sa.Index("ix_price_closes", "ends_at", postgresql_where=sa.text("open AND ends_at IS NOT NULL")),
+    )
+
+    id: Mapped[Id]
+    product_id: Mapped[int] = sa.orm.mapped_column(index=True)
+    variant_id: Mapped[int]
+    price_list_id: Mapped[int] = written(refers="price_list", name="price_list", required=True, index=True)
+    company_id: Mapped[int | None] = written(
+        sa.ForeignKey("company.id", ondelete="CASCADE"), refers="company", name="company", index=True
+    )
+    min_quantity: Mapped[int] = written(server_default="1", kind="count")
+    starts_at: Mapped[datetime | None] = written(sa.DateTime(timezone=True), kind="moment")
+    ends_at: Mapped[datetime | None] = written(sa.DateTime(timezone=True), kind="moment")
+    amount: Mapped[Decimal] = written(sa.Numeric, required=True, kind="amount")
+    currency: Mapped[str] = written(required=True, kind="currency")
+    compare_at: Mapped[Decimal | None] = written(sa.Numeric, kind="amount")
+    tax_included: Mapped[bool] = written(server_default="true")
+    open: Mapped[bool] = sa.orm.mapped_column(server_default="false")
