@@ -31,6 +31,7 @@ class Listing(KeptModel, Sourced, Base):
         match=("channel", "starts_at"),
         whole=False,
         derived=("open",),
+        hidden=("turns_at",),
         events=(
             Event("CASE WHEN op <> 'D' AND (n->>'open')::boolean THEN 'product.listed' END"),
             Event(
@@ -41,8 +42,7 @@ class Listing(KeptModel, Sourced, Base):
     )
     __table_args__ = (
         sa.CheckConstraint("starts_at < ends_at", name="window"),
-        sa.Index("ix_listing_opens", "starts_at", postgresql_where=sa.text("NOT open")),
-        sa.Index("ix_listing_closes", "ends_at", postgresql_where=sa.text("open AND ends_at IS NOT NULL")),
+        sa.Index("ix_listing_turns_at", "turns_at", postgresql_where=sa.text("turns_at IS NOT NULL")),
     )
 
     id: Mapped[Id]
@@ -53,3 +53,4 @@ class Listing(KeptModel, Sourced, Base):
     starts_at: Mapped[datetime | None] = written(sa.DateTime(timezone=True), kind="moment")
     ends_at: Mapped[datetime | None] = written(sa.DateTime(timezone=True), kind="moment")
     open: Mapped[bool] = sa.orm.mapped_column(server_default="false")
+    turns_at: Mapped[datetime | None] = sa.orm.mapped_column(sa.DateTime(timezone=True))

@@ -31,6 +31,7 @@ class Price(KeptModel, Sourced, Base):
         match=("price_list", "company", "min_quantity", "starts_at"),
         whole=False,
         derived=("open",),
+        hidden=("turns_at",),
         owner="erp",
         events=(Event("'price.changed'"),),
     )
@@ -47,8 +48,7 @@ class Price(KeptModel, Sourced, Base):
             ["variant_id", "product_id"], ["variant.id", "variant.product_id"], ondelete="CASCADE"
         ),
         sa.ForeignKeyConstraint(["price_list_id", "currency"], ["price_list.id", "price_list.currency"]),
-        sa.Index("ix_price_opens", "starts_at", postgresql_where=sa.text("NOT open")),
-        sa.Index("ix_price_closes", "ends_at", postgresql_where=sa.text("open AND ends_at IS NOT NULL")),
+        sa.Index("ix_price_turns_at", "turns_at", postgresql_where=sa.text("turns_at IS NOT NULL")),
     )
 
     id: Mapped[Id]
@@ -66,3 +66,4 @@ class Price(KeptModel, Sourced, Base):
     compare_at: Mapped[Decimal | None] = written(sa.Numeric, kind="amount")
     tax_included: Mapped[bool] = written(server_default="true")
     open: Mapped[bool] = sa.orm.mapped_column(server_default="false")
+    turns_at: Mapped[datetime | None] = sa.orm.mapped_column(sa.DateTime(timezone=True))
