@@ -1,0 +1,167 @@
+"""Settings, read from the environment once and checked before anything starts."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+from functools import cached_property
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Annotated, Any, Literal, NoReturn, Self
+
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+PREFIX = "HUB_"
+DATABASE_FORM = "postgresql://user:password@host:5432/name"
+SECRETS = frozenset({"secret_key", "database_url", "database_read_urls", "elasticsearch_url"})
+"""Settings whose values may hold a password and are never printed."""
+
+
+def _driven(url: object) -> object:
+    """The address with the driver that the hub uses, whatever prefix it was given."""
+    if not isinstance(url, str):
+        return url
+    for prefix in ("postgresql+psycopg://", "postgresql://", "postgres://"):
+        if url.startswith(prefix):
+            return "postgresql+psycopg://" + url.removeprefix(prefix)
+    raise PydanticCustomError("address", "no PostgreSQL address")
+
+
+def _web(url: object) -> object:
+    if isinstance(url, str) and not url.startswith(("http://", "https://")):
+        raise PydanticCustomError("address", "no HTTP address")
+    return url
+
+
+def _split(value: object) -> object:
+    """The parts of a list written with commas."""
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _network(value: object) -> object:
+    return ip_network(value) if isinstance(value, str) else value
+
+
+DatabaseUrl = Annotated[str, BeforeValidator(_driven)]
+WebUrl = Annotated[str, BeforeValidator(_web)]
+Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
+
+
+class Settings(BaseSettings):
+    """Every setting; each field's description says what a right value looks like.
+
+    Raises ``pydantic.ValidationError`` for a wrong one; ``load`` turns that into one line and exit code 2.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True, validate_default=True
+    )
+
+    env: Literal["development", "production"] = Field("development", description="development or production")
+    var: Path = Field(Path("var"), description="a folder that the hub may write to; no spaces in its path")
+    data: Path = Field(Path("../shared/data"), description="the folder with the outside data")
+    host: str = Field("127.0.0.1", description="the address to listen on, for example 0.0.0.0", min_length=1)
+    port: int = Field(8000, description="a whole number from 1 to 65535", ge=1, le=65535)
+    secret_key: SecretStr | None = Field(
+        None,
+        description="at least 32 random characters, for example from: openssl rand -hex 32",
+        min_length=32,
+    )
+    database_url: DatabaseUrl | None = Field(None, description=DATABASE_FORM)
+    database_read_urls: Annotated[tuple[DatabaseUrl, ...], NoDecode, BeforeValidator(_split)] = Field(
+        (), description=f"addresses of replicas with commas between them, each {DATABASE_FORM}"
+    )
+    database_pool: int = Field(8, description="connections kept open, from 1 to 500", ge=1, le=500)
+    elasticsearch_url: WebUrl | None = Field(
+        None, description="http://host:9200 or https://user:password@host"
+    )
+    webhook_allowed_networks: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_split)] = Field(
+        (), description="private networks with commas between them, for example 127.0.0.0/8,10.1.0.0/16"
+    )
+    feed_days: int = Field(90, description="days to keep the change feed, from 1 to 3650", ge=1, le=3650)
+    relay_lag_seconds: float = Field(
+        60, description="seconds that the relay may be behind before /ready says so, more than 0", gt=0
+    )
+
+    @field_validator("var")
+    @classmethod
+    def _without_spaces(cls, var: Path) -> Path:
+        """The embedded PostgreSQL takes its socket's folder as a word of a command line."""
+        if any(letter.isspace() for letter in str(var.absolute())):
+            raise PydanticCustomError("path", "a space in the path")
+        return var.absolute()
+
+    @model_validator(mode="after")
+    def _production_stands_alone(self) -> Self:
+        """Production takes none of development's conveniences."""
+        if self.env == "production":
+            for name in ("database_url", "secret_key"):
+                if getattr(self, name) is None:
+                    raise PydanticCustomError("missing", "{name}", {"name": name})
+        return self
+
+    @property
+    def development(self) -> bool:
+        """Whether conveniences are on: embedded database, generated secret, migration at start, GraphiQL."""
+        return self.env == "development"
+
+    @property
+    def url(self) -> str:
+        """The address that people open; a server that listens everywhere is reached by the local one."""
+        host = "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host  # noqa: S104 - compared, not bound
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+
+    @cached_property
+    def secret(self) -> str:
+        """The key that signs and seals; made once under ``var`` in development."""
+        return (
+            self.secret_key.get_secret_value() if self.secret_key else _kept_secret(self.var / "secret_key")
+        )
+
+
+def load() -> Settings:
+    """The settings of this process. A wrong one ends it with one line on stderr and exit code 2."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        _refuse(error)
+
+
+def _refuse(error: ValidationError) -> NoReturn:
+    for problem in error.errors(include_url=False):
+        sys.stderr.write(_sentence(dict(problem)) + "\n")
+    raise SystemExit(2)
+
+
+def _sentence(problem: dict[str, Any]) -> str:
+    """One wrong setting: its name, its value unless secret, and what would be right."""
+    missing = not problem["loc"]
+    name = str(problem["ctx"]["name"] if missing else problem["loc"][0])
+    right = Settings.model_fields[name].description
+    if missing:
+        return f"Setting {PREFIX}{name.upper()} is missing, which production needs: set it to {right}."
+    value = "not usable (its value is not shown)" if name in SECRETS else f'"{_given(name, problem)}"'
+    return f"Setting {PREFIX}{name.upper()} is {value}: set it to {right}."
+
+
+def _given(name: str, problem: dict[str, Any]) -> object:
+    return os.environ.get(f"{PREFIX}{name.upper()}", problem["input"])
+
+
+def _kept_secret(path: Path) -> str:
+    """The secret in ``path``, made when missing; two processes that start together agree on one."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        made = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+        with os.fdopen(os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(secrets.token_hex(32))
+        try:
+            os.link(made, path)
+        except FileExistsError:
+            pass
+        finally:
+            made.unlink()
+    return path.read_text()
