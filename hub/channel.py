@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 import sqlalchemy as sa
@@ -58,3 +59,12 @@ class ChannelPriceList(KeptModel, Sourced, Base):
         sa.ForeignKey("price_list.id"), refers="price_list", name="price_list", required=True, index=True
     )
     position: Mapped[int] = written(server_default="0")
+
+
+def fallback(locales: Sequence[str], wanted: str) -> list[str]:
+    """The locales to try for a text, in order: the wanted one, its language, then the channel's own order.
+
+    ``de-AT`` falls back to ``de`` only where the channel has it (RFC 4647, section 3.4, within the channel's locales).
+    """
+    parents = [wanted.rsplit("-", cut)[0] for cut in range(wanted.count("-") + 1)]
+    return list(dict.fromkeys([wanted, *(tag for tag in parents if tag in locales), *locales]))

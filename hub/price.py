@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped
 
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
+from hub.channel import ChannelPriceList
 from hub.db import Base, Id, written
 from hub.provenance import Sourced
+from hub.price_list import PriceList
 from hub.registry import Event, Kept, KeptModel
+
+if TYPE_CHECKING:
+    from hub.draft import Draft
 
 
 class Price(KeptModel, Sourced, Base):
@@ -67,3 +73,54 @@ class Price(KeptModel, Sourced, Base):
     tax_included: Mapped[bool] = written(server_default="true")
     open: Mapped[bool] = sa.orm.mapped_column(server_default="false")
     turns_at: Mapped[datetime | None] = sa.orm.mapped_column(sa.DateTime(timezone=True))
+
+    @classmethod
+    def complete(cls, tx: sa.Connection, drafts: Sequence[Draft]) -> None:
+        """A price that names no currency has its list's."""
+        missing = [draft for draft in drafts if draft.current is None and "currency" not in draft.values]
+        if not missing:
+            return
+        numbers = {draft.values.get("price_list_id") for draft in missing} - {None}
+        found = tx.execute(sa.select(PriceList.id, PriceList.currency).where(PriceList.id.in_(numbers)))
+        currencies = dict(found.tuples().all())
+        for draft in missing:
+            if draft.values.get("price_list_id") in currencies:
+                draft.values["currency"] = currencies[draft.values["price_list_id"]]
+
+
+def lookup(
+    channel_id: Any,
+    variant_ids: Any,
+    *,
+    company_id: Any = None,
+    quantity: Any = 1,
+    moment: Any = None,
+) -> sa.Select[Any]:
+    """The price that each variant has in a channel, for a company, a quantity and a moment (null: now).
+
+    At most one row per variant. Of the prices that hold, the company's own comes before everyone's, then the price
+    list that stands first in the channel, then the largest quantity reached. A variant without a price has no row.
+    """
+    at = sa.func.now() if moment is None else moment
+    holds = sa.and_(
+        Price.variant_id == sa.any_(variant_ids),
+        ChannelPriceList.channel_id == channel_id,
+        sa.or_(Price.company_id.is_(None), Price.company_id == company_id),
+        Price.min_quantity <= quantity,
+        sa.or_(Price.starts_at.is_(None), Price.starts_at <= at),
+        sa.or_(Price.ends_at.is_(None), Price.ends_at > at),
+    )
+    columns = [Price.id.label("price_id"), *(column for column in Price.__table__.columns if column.name != "id")]
+    return (
+        sa.select(*columns)
+        .distinct(Price.variant_id)
+        .join(ChannelPriceList, ChannelPriceList.price_list_id == Price.price_list_id)
+        .where(holds)
+        .order_by(
+            Price.variant_id,
+            Price.company_id.is_(None),
+            ChannelPriceList.position,
+            Price.min_quantity.desc(),
+            Price.id,
+        )
+    )

@@ -6,6 +6,7 @@ Capture triggers, permissions, inputs, history and the conformance suite all rea
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, ClassVar
 
 from sqlalchemy import Column, Table
@@ -110,6 +111,7 @@ class KeptModel:
     __kept__: ClassVar[Kept]
 
 
+@cache
 def parts() -> list[Part]:
     """Every kept table, roots before what hangs on them, in a fixed order."""
     from hub.db import Base  # the registry is read from the models, which stand on this module
@@ -131,6 +133,7 @@ def import_models() -> None:
     models.load()
 
 
+@cache
 def part(name: str) -> Part:
     """The kept table of that name. Raises ``KeyError`` for a name that is not kept."""
     return {each.name: each for each in parts()}[name]

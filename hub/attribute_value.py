@@ -1,0 +1,224 @@
+"""Attribute values: checked against the definition of their attribute, and brought to the stored form.
+
+Stored: code → channel code or ``*`` → locale or ``*`` → value. ``*`` stands for "all".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from hub import ids, unit, value
+from hub.errors import HubError, Invalid, Limit, NotFound
+
+ALL = "*"
+NOT_APPLICABLE = {"not_applicable": True}
+
+
+@dataclass(frozen=True)
+class Definition:
+    """What an attribute's values must keep. ``options`` are the codes of its choices."""
+
+    code: str
+    type: str
+    localizable: bool
+    per_channel: bool
+    unit_family: str | None
+    unit: str | None
+    rules: dict[str, Any]
+    options: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Given:
+    """One value as it was given. ``channel`` and ``locale`` are null for "all"; a null value removes it."""
+
+    code: str
+    value: Any
+    channel: str | None = None
+    locale: str | None = None
+
+
+Resolve = Callable[[str, Any], int]
+"""Noun and reference → id. Raises ``NotFound``."""
+
+
+def plain(number: Decimal) -> str:
+    """A decimal without exponent and without trailing zeros, so that equal numbers are equal texts."""
+    shown = format(number, "f")
+    return (shown.rstrip("0").rstrip(".") or "0") if "." in shown else shown
+
+
+def checked(given: Given, definition: Definition, resolve: Resolve) -> Any:
+    """The stored form of a value. Raises ``Invalid``, ``Limit`` or ``NotFound`` naming the attribute."""
+    try:
+        if given.value == NOT_APPLICABLE:
+            return NOT_APPLICABLE
+        stored = _BY_TYPE[definition.type](given.value, definition, resolve)
+    except HubError as wrong:
+        wrong.message = f'Attribute "{definition.code}" ({definition.type}): {wrong.message}'
+        raise
+    return stored
+
+
+def place(given: Given, definition: Definition) -> tuple[str, str]:
+    """Channel and locale that a value is kept under. Raises ``Invalid`` where the attribute has no such values."""
+    for name, wanted, allowed in (
+        ("channel", given.channel, definition.per_channel),
+        ("locale", given.locale, definition.localizable),
+    ):
+        if wanted is not None and not allowed:
+            raise Invalid(f'Attribute "{definition.code}" has one value for every {name}: leave {name} out.')
+    if definition.localizable and given.locale is None:
+        raise Invalid(f'Attribute "{definition.code}" is kept per locale: name the locale of {value.shown(given.value)}.')
+    return given.channel or ALL, value.locale(given.locale) if given.locale else ALL
+
+
+def put(values: dict[str, Any], code: str, where: tuple[str, str], stored: Any) -> None:
+    """Set one value in place; null removes it, and what is empty then."""
+    channel, locale = where
+    if stored is not None:
+        values.setdefault(code, {}).setdefault(channel, {})[locale] = stored
+        return
+    values.get(code, {}).get(channel, {}).pop(locale, None)
+    if not values.get(code, {}).get(channel, {ALL: ALL}):
+        del values[code][channel]
+    if not values.get(code, {ALL: ALL}):
+        del values[code]
+
+
+def _text(given: Any, definition: Definition, _: Resolve) -> str:
+    checked_text = value.text(given)
+    longest = definition.rules.get("max_length")
+    if longest is not None and len(checked_text) > longest:
+        raise Limit(f"{value.shown(given)} has {len(checked_text)} characters: at most {longest} are allowed.")
+    pattern = definition.rules.get("pattern")
+    if pattern is not None and not re.fullmatch(pattern, checked_text):
+        raise Invalid(f"{value.shown(given)} does not match {pattern}.")
+    return checked_text
+
+
+def _within(number: Decimal, definition: Definition) -> Decimal:
+    low, high = definition.rules.get("min"), definition.rules.get("max")
+    if low is not None and number < Decimal(str(low)):
+        raise Invalid(f"{number} is less than {low}.")
+    if high is not None and number > Decimal(str(high)):
+        raise Invalid(f"{number} is more than {high}.")
+    return number
+
+
+def _integer(given: Any, definition: Definition, _: Resolve) -> int:
+    number = value.whole(given)
+    _within(Decimal(number), definition)
+    return number
+
+
+def _decimal(given: Any, definition: Definition, _: Resolve) -> str:
+    return plain(_within(value.amount(given), definition))
+
+
+def _boolean(given: Any, _: Definition, __: Resolve) -> bool:
+    return value.flag(given)
+
+
+def _date(given: Any, _: Definition, __: Resolve) -> str:
+    try:
+        return date.fromisoformat(value.line(given)).isoformat()
+    except ValueError as wrong:
+        raise Invalid(f'{value.shown(given)} is not a date: write it like "2026-01-31".') from wrong
+
+
+def _datetime(given: Any, _: Definition, __: Resolve) -> str:
+    return value.moment(given).isoformat().replace("+00:00", "Z")
+
+
+def _choice(given: Any, definition: Definition, _: Resolve) -> str:
+    code = value.key(given)
+    if code not in definition.options:
+        raise Invalid(f"{value.shown(code)} is not one of its options: add the option first, or give one it has.")
+    return code
+
+
+def _choices(given: Any, definition: Definition, resolve: Resolve) -> list[str]:
+    if not isinstance(given, list):
+        raise Invalid(f"{value.shown(given)} is not a list of option codes.")
+    return list(dict.fromkeys(_choice(each, definition, resolve) for each in given))
+
+
+def _measurement(given: Any, definition: Definition, _: Resolve) -> dict[str, str]:
+    if not isinstance(given, dict) or set(given) != {"amount", "unit"}:
+        raise Invalid(f"{value.shown(given)} is not a measurement: give an amount and a unit.")
+    found = unit.find(value.key(given["unit"]))
+    if found.family != definition.unit_family:
+        raise Invalid(f'Unit "{found.code}" measures {found.family}, not {definition.unit_family}.')
+    number = _within(value.amount(given["amount"]), definition)
+    return {
+        "amount": plain(number),
+        "unit": found.code,
+        "base": plain(unit.to_base(number, found)),
+        "base_unit": unit.base(found.family),
+    }
+
+
+def _money(given: Any, definition: Definition, _: Resolve) -> dict[str, str]:
+    if not isinstance(given, dict) or set(given) != {"amount", "currency"}:
+        raise Invalid(f"{value.shown(given)} is not money: give an amount and a currency.")
+    number = _within(value.amount(given["amount"]), definition)
+    code = value.currency(given["currency"])
+    digits = value.currency_digits(code)
+    if number != round(number, digits):
+        raise Invalid(f"{number} {code} has more than {digits} decimals.")
+    return {"amount": format(round(number, digits), "f"), "currency": code}
+
+
+def _reference(given: Any, definition: Definition, resolve: Resolve) -> dict[str, Any]:
+    noun = definition.rules.get("to", "product")
+    try:
+        return {"type": noun, "id": resolve(noun, given)}
+    except NotFound as missing:
+        raise missing from None
+
+
+def _table(given: Any, definition: Definition, resolve: Resolve) -> list[dict[str, Any]]:
+    columns: dict[str, str] = definition.rules.get("columns", {})
+    if not isinstance(given, list) or not all(isinstance(row, dict) for row in given):
+        raise Invalid(f"{value.shown(given)} is not a list of rows.")
+    return [_row(row, columns, resolve) for row in given]
+
+
+def _row(row: dict[str, Any], columns: dict[str, str], resolve: Resolve) -> dict[str, Any]:
+    unknown = set(row) - set(columns)
+    if unknown:
+        raise Invalid(f"Column {value.shown(min(unknown))} is not one of {', '.join(columns)}.")
+    cell = {name: Definition(name, columns[name], False, False, None, None, {}, frozenset()) for name in row}
+    return {name: _BY_TYPE[columns[name]](one, cell[name], resolve) for name, one in row.items()}
+
+
+_BY_TYPE: dict[str, Callable[[Any, Definition, Resolve], Any]] = {
+    "text": _text,
+    "rich_text": _text,
+    "integer": _integer,
+    "decimal": _decimal,
+    "boolean": _boolean,
+    "date": _date,
+    "datetime": _datetime,
+    "choice": _choice,
+    "choices": _choices,
+    "measurement": _measurement,
+    "money": _money,
+    "reference": _reference,
+    "table": _table,
+}
+
+
+def shown_reference(reference: Any) -> str:
+    """A reference as messages show it."""
+    if "key" in reference:
+        return f'"{reference["key"]}"'
+    if "external_id" in reference:
+        return f'"{reference["external_id"]["id"]}" of system "{reference["external_id"]["system"]}"'
+    return f'"{ids.encode("object", reference["id"])}"' if "id" in reference else value.shown(reference)

@@ -1,0 +1,216 @@
+"""Finding what an input is about: the stored objects that its rows name, and the rows below them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from hub.draft import Draft, default
+from hub.errors import Duplicate, HubError, NotFound
+from hub.ids import encode
+from hub.reference import Directory, Way, way
+from hub.registry import Part
+from hub.row import new_ids
+
+Stored = Mapping[str, Any]
+
+
+def lock(tx: sa.Connection, part: Part, numbers: Iterable[int]) -> dict[int, Stored]:
+    """The stored rows of a root, locked against other writers until the transaction ends.
+
+    Sorted, so that two writers of the same objects wait for each other instead of deadlocking; locked, so that a
+    merge into a JSONB column cannot lose what another one just merged.
+    """
+    table = part.table
+    wanted = sa.cast(sorted(set(numbers)), sa.ARRAY(sa.BigInteger))
+    statement = (
+        sa.select(table).where(table.c.id == sa.any_(wanted)).order_by(table.c.id).with_for_update(key_share=True)
+    )
+    return {stored["id"]: stored for stored in tx.execute(statement).mappings()}
+
+
+def absent(part: Part, number: int) -> NotFound:
+    """The refusal of an id that names nothing."""
+    title = part.name.replace("_", " ").capitalize()
+    return NotFound(f'{title} with id "{encode(part.name, number)}" does not exist.', ("id",))
+
+
+def match(tx: sa.Connection, part: Part, drafts: Sequence[Draft]) -> None:
+    """Give every draft its stored row or a new id, and turn its references into ids."""
+    directory = Directory(tx)
+    if part.kept.match:
+        _resolve(directory, drafts)
+        _match_by_columns(tx, part, drafts)
+    else:
+        _match_by_name(tx, part, drafts, directory)
+    _give_ids(tx, part, [draft for draft in drafts if draft.current is None])
+    for draft in drafts:
+        for named in _names(draft):
+            directory.add(part.name, named, draft.id or 0)
+    _resolve(directory, drafts)
+    _match_parts(tx, part, drafts)
+
+
+def _names(draft: Draft) -> list[Way]:
+    """The ways in which a root's input names its own object."""
+    key = draft.part.kept.key
+    found: list[Way] = []
+    if key is not None and draft.values.get(key) is not None:
+        found.append(("key", draft.values[key]))
+    for external in draft.parts.get("external_ids", ()):
+        if {"system", "value"} <= external.values.keys() and not external.remove:
+            found.append(("external_id", (external.values["system"], external.values["value"])))
+    return found
+
+
+def _match_by_name(tx: sa.Connection, part: Part, drafts: Sequence[Draft], directory: Directory) -> None:
+    unnamed = [draft for draft in drafts if draft.id is None]
+    directory.look_up(part.name, (named for draft in unnamed for named in _names(draft)))
+    for draft in unnamed:
+        found = (directory.find(part.name, named) for named in _names(draft))
+        draft.id = next((number for number in found if number is not None), None)
+    _take_current(part, drafts, lock(tx, part, (draft.id for draft in drafts if draft.id is not None)))
+    _refuse_repeats(part, drafts)
+
+
+def _take_current(part: Part, drafts: Sequence[Draft], stored: dict[int, Stored]) -> None:
+    for draft in drafts:
+        if draft.id is None:
+            continue
+        draft.current = stored.get(draft.id)
+        if draft.current is None:
+            draft.refuse(absent(part, draft.id))
+
+
+def _refuse_repeats(part: Part, drafts: Sequence[Draft]) -> None:
+    """Two rows of a batch about one object: the second one is refused, for their order would decide."""
+    seen: set[object] = set()
+    for draft in drafts:
+        names: set[object] = set(_names(draft)) | ({draft.id} if draft.id is not None else set())
+        if names & seen:
+            draft.refuse(Duplicate(f"Another row of the same batch is about the same {part.name}: leave one out."))
+        seen |= names
+
+
+def _match_by_columns(tx: sa.Connection, part: Part, drafts: Sequence[Draft]) -> None:
+    columns = [part.fields()[name][0] for name in part.kept.match]
+    named = [draft for draft in drafts if draft.id is None and not draft.errors]
+    pairs = [tuple(draft.values.get(column.name) for column in columns) for draft in named]
+    known = {
+        tuple(values): number
+        for number, *values in tx.execute(
+            sa.select(part.table.c.id, *columns).where(sa.tuple_(*columns).in_(pairs))
+        ).tuples()
+    }
+    for draft, pair in zip(named, pairs, strict=True):
+        draft.id = known.get(pair)
+    _take_current(part, drafts, lock(tx, part, (draft.id for draft in drafts if draft.id is not None)))
+
+
+def _give_ids(tx: sa.Connection, part: Part, drafts: Sequence[Draft]) -> None:
+    new = [draft for draft in drafts if draft.id is None]
+    if new:
+        for draft, number in zip(new, new_ids(tx, part.table, len(new)), strict=True):
+            draft.id = number
+
+
+def _resolve(directory: Directory, drafts: Sequence[Draft]) -> None:
+    wanted: dict[str, list[Way]] = defaultdict(list)
+    every = [draft for root in drafts for draft in root.walk() if draft.references]
+    for draft in every:
+        for noun, reference, name in draft.references.values():
+            try:
+                wanted[noun].append(way(reference))
+            except HubError as wrong:
+                draft.refuse(wrong, name)
+    for noun, ways in wanted.items():
+        directory.look_up(noun, ways)
+    for draft in every:
+        _fill_in(directory, draft)
+
+
+def _fill_in(directory: Directory, draft: Draft) -> None:
+    for column, (noun, reference, name) in draft.references.items():
+        try:
+            draft.values[column] = directory.resolve(noun, reference)
+        except HubError as wrong:
+            if wrong.message not in {error.message for error in draft.root.errors}:
+                draft.refuse(wrong, name)
+    draft.references = {}
+
+
+def _match_parts(tx: sa.Connection, part: Part, drafts: Sequence[Draft]) -> None:
+    """Match the lists of the drafts, level by level."""
+    lists: dict[str, list[Draft]] = defaultdict(list)
+    kinds: dict[str, Part] = {}
+    for draft in drafts:
+        for name, below in draft.parts.items():
+            lists[name].append(draft)
+            if below:
+                kinds[name] = below[0].part
+    for name, parents in lists.items():
+        child = kinds.get(name) or _kind(part, name)
+        stored = _stored(tx, child, parents)
+        new = [new for parent in parents for new in _match_list(parent, name, child, stored[parent.id or 0])]
+        _give_ids(tx, child, new)
+        _match_parts(tx, child, [draft for parent in parents for draft in parent.parts[name]])
+
+
+def _kind(part: Part, collection: str) -> Part:
+    from hub.draft import shapes  # the shapes stand on the drafts that this module matches
+
+    return shapes()[part.name].collections[collection]
+
+
+def _stored(tx: sa.Connection, child: Part, parents: Sequence[Draft]) -> dict[int, list[Stored]]:
+    """The stored rows of a collection, by the id of the row that they hang on."""
+    column = child.table.c[child.kept.parent or child.kept.root]
+    numbers = [parent.id for parent in parents if parent.current is not None]
+    found: dict[int, list[Stored]] = defaultdict(list)
+    if not numbers:
+        return found
+    statement = sa.select(child.table).where(column == sa.any_(sa.cast(numbers, sa.ARRAY(sa.BigInteger))))
+    if child.kept.aggregate is None:
+        statement = statement.where(child.table.c.entity == parents[0].part.name)
+    for stored in tx.execute(statement).mappings():
+        found[stored[column.name]].append(stored)
+    return found
+
+
+def _match_list(parent: Draft, name: str, child: Part, stored: Sequence[Stored]) -> list[Draft]:
+    """Match one list; what is left of a whole collection is to be removed. Gives the drafts of new rows."""
+    columns = [child.fields()[each][0] for each in child.kept.match]
+    known = {tuple(row[column.name] for column in columns): row for row in stored}
+    kept: dict[tuple[Any, ...], Draft] = {}
+    for draft in parent.parts[name]:
+        key = tuple(_value(draft, column) for column in columns)
+        if key in kept:
+            _repeat(draft, child)
+            continue
+        kept[key] = draft
+        draft.current = known.pop(key, None)
+        draft.id = None if draft.current is None else draft.current["id"]
+    parent.parts[name] = list(kept.values())
+    if child.kept.whole and child.kept.aggregate is not None:
+        parent.parts[name] += [_removed(parent, child, row) for row in known.values()]
+    return [draft for draft in kept.values() if draft.current is None and not draft.remove]
+
+
+def _value(draft: Draft, column: sa.Column[Any]) -> Any:
+    if column.name in draft.values:
+        return draft.values[column.name]
+    return None if column.server_default is None else default(column)
+
+
+def _repeat(draft: Draft, child: Part) -> None:
+    """A repeated link or identifier says nothing new; a repeated variant or price contradicts itself."""
+    if not child.kept.whole:
+        said = ", ".join(f'{name} "{draft.values.get(child.fields()[name][0].name)}"' for name in child.kept.match)
+        draft.refuse(Duplicate(f"{child.kept.collection} names {said} twice: leave one out."))
+
+
+def _removed(parent: Draft, child: Part, stored: Stored) -> Draft:
+    return Draft(child, (), parent, id=stored["id"], remove=True, current=stored)

@@ -1,0 +1,91 @@
+"""What the database refuses, said so that people understand it.
+
+The rules stand in the database; here each kind of violation gets its code and its sentence.
+"""
+
+from __future__ import annotations
+
+import re
+
+import psycopg
+import sqlalchemy as sa
+from psycopg import errors as pg
+
+from hub.errors import Conflict, Duplicate, HubError, InUse, Invalid, NotFound
+
+_DETAIL = re.compile(r"\((?P<columns>.*?)\)=\((?P<values>.*?)\)(?= |$)")
+
+SAID: dict[str, str] = {
+    "ck_listing_window": "A listing ends before it starts: give an end that is later than the start.",
+    "ck_price_window": "A price ends before it starts: give an end that is later than the start.",
+    "ck_price_decimals": "An amount has more decimals than its currency has: round it first.",
+    "ck_order_decimals": "An amount has more decimals than the order's currency has: round it first.",
+    "ck_price_amount": "A price is negative: give 0 or more.",
+    "ck_price_min_quantity": "A price starts at a quantity below 1.",
+    "ck_order_total": "The order's total is not subtotal + shipping (+ tax where it is not included).",
+    "ck_order_line_total": "A line's total is not quantity × unit price − discount.",
+    "ck_order_line_quantity": "A line has no quantity: give 1 or more.",
+    "ck_stock_reserved": "The reserved quantity is negative.",
+    "ck_category_parent": "A category cannot be its own parent.",
+    "ck_company_parent": "A company cannot be its own parent.",
+    "ck_attribute_unit_family": "A measurement needs a unit family, and only a measurement has one.",
+    "ck_product_relation_self": "A product cannot be related to itself.",
+    "ex_listing_window": "Two listings of the product in one channel overlap: end one before the other starts.",
+    "ex_price_window": "Two prices for the same list, company and quantity overlap: end one before the other starts.",
+    "fk_price_price_list_id_currency": "The price's currency is not the currency of its price list.",
+    "uq_variant_axes": "Two variants of the product have the same axis values.",
+}
+
+
+def retryable(error: sa.exc.DBAPIError) -> bool:
+    """Whether the same transaction, run again, may well succeed."""
+    return isinstance(error.orig, pg.DeadlockDetected | pg.SerializationFailure)
+
+
+def of(error: sa.exc.DBAPIError) -> HubError:
+    """The refusal that a database error stands for. Raises the error again where it stands for none."""
+    original = error.orig
+    if not isinstance(original, psycopg.Error):
+        raise error
+    name = original.diag.constraint_name or ""
+    if isinstance(original, pg.UniqueViolation):
+        return Duplicate(SAID.get(name) or _taken(original))
+    if isinstance(original, pg.ForeignKeyViolation):
+        return _foreign(original, name)
+    if isinstance(original, pg.CheckViolation | pg.ExclusionViolation):
+        return Invalid(SAID.get(name) or _checked(original, name))
+    if isinstance(original, pg.RaiseException | pg.NotNullViolation | pg.DataException):
+        return Invalid(original.diag.message_primary or str(original))
+    if retryable(error):
+        return Conflict("Someone else changed the same objects at the same moment: retry.")
+    raise error
+
+
+def _detail(original: psycopg.Error) -> tuple[str, str]:
+    found = _DETAIL.search(original.diag.message_detail or "")
+    return (found["columns"], found["values"]) if found else ("value", "")
+
+
+def _taken(original: psycopg.Error) -> str:
+    columns, values = _detail(original)
+    table = (original.diag.table_name or "object").replace("_", " ")
+    if original.diag.constraint_name == "uq_identifier_gtin":
+        return f'GTIN "{values}" belongs to another variant: remove it there first.'
+    return f'{table.capitalize()} with {columns} "{values}" exists already: change that one, or choose another value.'
+
+
+def _foreign(original: psycopg.Error, name: str) -> HubError:
+    detail = original.diag.message_detail or ""
+    if "still referenced" in detail:
+        user = re.search(r'from table "(\w+)"', detail)
+        kept = user[1].replace("_", " ") if user else "row"
+        return InUse(f"It is still used by at least one {kept}: remove it there first.")
+    if name in SAID:
+        return Invalid(SAID[name])
+    columns, values = _detail(original)
+    return NotFound(f'What {columns} "{values}" refers to does not exist.')
+
+
+def _checked(original: psycopg.Error, name: str) -> str:
+    table = (original.diag.table_name or "row").replace("_", " ")
+    return f"The {table} breaks the rule {name}."

@@ -1,0 +1,69 @@
+"""Rows in bulk: one statement per table and set of columns, however many rows there are."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+
+Row = dict[str, Any]
+_DIALECT = postgresql.dialect()
+
+
+def new_ids(tx: sa.Connection, table: sa.Table, count: int) -> list[int]:
+    """Ids for rows that are about to be inserted, so that rows can refer to each other before they exist."""
+    statement = sa.text(
+        "SELECT nextval(pg_get_serial_sequence(:name, 'id')) FROM generate_series(1, :count)"
+    )
+    return list(tx.execute(statement, {"name": f'"{table.name}"', "count": count}).scalars())
+
+
+def insert(tx: sa.Connection, table: sa.Table, rows: Sequence[Row]) -> None:
+    """Insert rows; a column that a row leaves out gets its default."""
+    groups: dict[tuple[str, ...], list[Row]] = defaultdict(list)
+    for row in rows:
+        groups[tuple(sorted(row))].append(row)
+    for names, group in groups.items():
+        columns = ", ".join(f'"{name}"' for name in names)
+        _execute(
+            tx, f'INSERT INTO "{table.name}" ({columns}) SELECT {columns} FROM {_given(table, names)}', group
+        )
+
+
+def update(tx: sa.Connection, table: sa.Table, rows: Sequence[Row]) -> None:
+    """Set the columns that each row names, by ``id``."""
+    groups: dict[tuple[str, ...], list[Row]] = defaultdict(list)
+    for row in rows:
+        groups[tuple(sorted(row))].append(row)
+    for names, group in groups.items():
+        sets = ", ".join(f'"{name}" = given."{name}"' for name in names if name != "id")
+        _execute(
+            tx,
+            f'UPDATE "{table.name}" AS stored SET {sets} FROM {_given(table, names)} WHERE stored.id = given.id',
+            group,
+        )
+
+
+def delete(tx: sa.Connection, table: sa.Table, numbers: Sequence[int]) -> None:
+    """Delete rows by ``id``."""
+    tx.execute(sa.delete(table).where(table.c.id == sa.any_(sa.cast(list(numbers), sa.ARRAY(sa.BigInteger)))))
+
+
+def _given(table: sa.Table, names: Sequence[str]) -> str:
+    columns = ", ".join(f'"{name}" {table.c[name].type.compile(_DIALECT)}' for name in names)
+    return f"jsonb_to_recordset(CAST(:rows AS jsonb)) AS given({columns})"
+
+
+def _execute(tx: sa.Connection, statement: str, rows: Sequence[Row]) -> None:
+    tx.execute(sa.text(statement), {"rows": orjson.dumps(rows, default=_plain).decode()})
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, Decimal):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} cannot be written.")

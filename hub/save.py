@@ -1,0 +1,215 @@
+"""The one way to write: rows of plain input become the fewest changes of the tables, a whole batch at once.
+
+GraphQL mutations, imports and the demo all pass here. A row says what it knows: a field that it leaves out stays as it
+is, null clears one. Nothing is raised for a bad row: its refusals stand in its result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal
+
+import sqlalchemy as sa
+
+from hub import aggregate, compare, find, refusal, registry, row
+from hub.db import Json
+from hub.draft import Draft, read
+from hub.errors import Conflict, Duplicate, HubError, NotFound
+from hub.ids import encode
+from hub.registry import Part
+
+Outcome = Literal["created", "updated", "unchanged", "deleted", "refused"]
+
+
+class Mode(StrEnum):
+    """Whether a row must be new, must exist, or may be either."""
+
+    CREATE = "CREATE"
+    UPDATE = "UPDATE"
+    UPSERT = "UPSERT"
+
+
+class Policy(StrEnum):
+    """What becomes of the good rows of a batch that holds bad ones."""
+
+    REJECT_ALL = "REJECT_ALL"
+    SKIP_INVALID = "SKIP_INVALID"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of one row. ``id`` is null for a row that was refused and names nothing that exists."""
+
+    id: int | None
+    outcome: Outcome
+    errors: tuple[HubError, ...] = ()
+
+
+@dataclass(eq=False)
+class _Item:
+    row: Json
+    mode: Mode
+    expected: int | None = None
+    id: int | None = None
+    outcome: Outcome = "unchanged"
+    errors: list[HubError] = field(default_factory=list)
+
+    def result(self) -> Result:
+        return Result(self.id, "refused" if self.errors else self.outcome, tuple(self.errors))
+
+
+def save(
+    tx: sa.Connection,
+    noun: str,
+    rows: Sequence[Json],
+    *,
+    mode: Mode = Mode.UPSERT,
+    policy: Policy = Policy.REJECT_ALL,
+    if_version: Sequence[int | None] | None = None,
+) -> list[Result]:
+    """Create and update objects of a noun, one per row. One result per row, in their order.
+
+    With ``REJECT_ALL`` nothing is written as soon as one row is refused.
+    """
+    expected = if_version or [None] * len(rows)
+    items = [_Item(given, mode, version) for given, version in zip(rows, expected, strict=True)]
+    with tx.begin_nested() as all_of_it:
+        _attempt(tx, registry.part(noun), items)
+        if policy is Policy.REJECT_ALL and any(item.errors for item in items):
+            all_of_it.rollback()
+    return [item.result() for item in items]
+
+
+def delete(
+    tx: sa.Connection,
+    noun: str,
+    numbers: Sequence[int],
+    *,
+    if_version: Sequence[int | None] | None = None,
+) -> list[Result]:
+    """Delete objects of a noun, each with all that is part of it. One result per id, in their order."""
+    expected = if_version or [None] * len(numbers)
+    return [
+        _delete(tx, registry.part(noun), number, version)
+        for number, version in zip(numbers, expected, strict=True)
+    ]
+
+
+def _delete(tx: sa.Connection, part: Part, number: int, expected: int | None) -> Result:
+    try:
+        with tx.begin_nested():
+            _remove(tx, part, number, expected)
+    except HubError as refused:
+        return Result(number, "refused", (refused,))
+    except sa.exc.DBAPIError as error:
+        if refusal.retryable(error):
+            raise
+        return Result(number, "refused", (refusal.of(error),))
+    return Result(number, "deleted")
+
+
+def _remove(tx: sa.Connection, part: Part, number: int, expected: int | None) -> None:
+    if not find.lock(tx, part, [number]):
+        raise find.absent(part, number)
+    if expected is not None:
+        _check_version(tx, part, {number: expected})
+    row.delete(tx, part.table, [number])
+
+
+def _check_version(tx: sa.Connection, part: Part, expected: dict[int, int]) -> None:
+    """Raises ``Conflict`` for the first object that is at another version than expected."""
+    versions = aggregate.lock(tx, part.name, sorted(expected))
+    for number, version in expected.items():
+        current = versions.get(number, 0)
+        if current != version:
+            raise stale(part, number, version, current)
+
+
+def stale(part: Part, number: int, expected: int, current: int) -> Conflict:
+    """The refusal of a write that was made from an older version."""
+    title = part.name.replace("_", " ").capitalize()
+    return Conflict(
+        f'{title} "{encode(part.name, number)}" is at version {current}, not {expected}: read it again and retry.',
+        version=current,
+    )
+
+
+def _attempt(tx: sa.Connection, part: Part, items: Sequence[_Item]) -> None:
+    """Write what can be written. Where the database refuses, halve the batch until the row at fault is found."""
+    drafts = {item: read(part, item.row) for item in items}
+    _plan(tx, part, drafts)
+    good = {item: draft for item, draft in drafts.items() if not draft.errors}
+    for item, draft in drafts.items():
+        item.errors.extend(draft.errors)
+    try:
+        with tx.begin_nested():
+            _write(tx, part, good)
+    except sa.exc.DBAPIError as error:
+        if refusal.retryable(error):
+            raise
+        _split(tx, part, list(good), refusal.of(error))
+
+
+def _split(tx: sa.Connection, part: Part, items: list[_Item], refused: HubError) -> None:
+    if len(items) == 1:
+        items[0].errors.append(refused)
+        items[0].id = None if items[0].outcome == "created" else items[0].id
+        return
+    middle = len(items) // 2
+    for half in (items[:middle], items[middle:]):
+        _attempt(tx, part, half)
+
+
+def _plan(tx: sa.Connection, part: Part, drafts: dict[_Item, Draft]) -> None:
+    roots = list(drafts.values())
+    find.match(tx, part, roots)
+    _check_modes(part, drafts)
+    _check_versions(tx, part, drafts)
+    compare.complete(tx, part, [draft for draft in roots if not draft.errors])
+
+
+def _check_modes(part: Part, drafts: dict[_Item, Draft]) -> None:
+    for item, draft in drafts.items():
+        item.id = draft.id
+        if item.mode is Mode.CREATE and draft.current is not None:
+            draft.refuse(_exists(part, draft))
+        if item.mode is Mode.UPDATE and draft.current is None and not draft.errors:
+            draft.refuse(NotFound(f"No such {part.name.replace('_', ' ')} exists: create it, or name one that does."))
+
+
+def _exists(part: Part, draft: Draft) -> Duplicate:
+    title = part.name.replace("_", " ").capitalize()
+    named = draft.values.get(part.kept.key or "") or encode(part.name, draft.id or 0)
+    return Duplicate(f'{title} "{named}" exists already: update it, or choose another {part.kept.key or "id"}.')
+
+
+def _check_versions(tx: sa.Connection, part: Part, drafts: dict[_Item, Draft]) -> None:
+    expected = {
+        draft.id: item.expected
+        for item, draft in drafts.items()
+        if item.expected is not None and draft.current is not None and draft.id is not None
+    }
+    versions = aggregate.lock(tx, part.name, sorted(expected)) if expected else {}
+    for item, draft in drafts.items():
+        if draft.id in expected and item.expected is not None:
+            current = versions.get(draft.id, 0)
+            if current != item.expected:
+                draft.refuse(stale(part, draft.id, item.expected, current))
+
+
+def _write(tx: sa.Connection, part: Part, drafts: dict[_Item, Draft]) -> None:
+    changes = compare.Changes()
+    for item, draft in drafts.items():
+        before = changes.count
+        changes.add(draft)
+        if draft.current is None:
+            item.outcome = "created"
+        else:
+            item.outcome = "unchanged" if changes.count == before else "updated"
+        item.id = draft.id
+    changes.write(tx)
+    for name in getattr(part.model, "__deferred__", ()):
+        tx.execute(sa.text(f"SET CONSTRAINTS {name} IMMEDIATE"))
+        tx.execute(sa.text(f"SET CONSTRAINTS {name} DEFERRED"))
