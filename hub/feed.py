@@ -1,0 +1,155 @@
+"""The feed: every committed change, numbered without a gap, in the order in which it happened to each aggregate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
+from sqlalchemy.orm import Mapped, mapped_column
+
+from hub import ids
+from hub.db import Base
+
+KEEP_DAYS = 90
+
+
+class Feed(Base):
+    """One aggregate's change by one transaction. Partitioned by sequence; old partitions are dropped by age.
+
+    ``changes`` lists the changed rows: ``t`` table, ``k`` primary key, ``op`` I, U or D, ``o`` and ``n`` the old and
+    new values as flat maps (``hub.flat``), null where there is none.
+    """
+
+    __tablename__ = "feed"
+    __table_args__ = (
+        sa.Index(None, "aggregate", "aggregate_id", "sequence"),
+        {"postgresql_partition_by": "RANGE (sequence)"},
+    )
+
+    sequence: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    type: Mapped[str]
+    aggregate: Mapped[str]
+    aggregate_id: Mapped[int]
+    version: Mapped[int]
+    kind: Mapped[str]
+    events: Mapped[list[str]] = mapped_column(ARRAY(sa.Text))
+    changes: Mapped[list[Any]] = mapped_column(JSONB)
+    actor: Mapped[str]
+    source: Mapped[str]
+    reason: Mapped[str | None]
+    occurred_at: Mapped[datetime] = mapped_column(sa.DateTime(timezone=True))
+    sequenced_at: Mapped[datetime] = mapped_column(
+        sa.DateTime(timezone=True), server_default=sa.func.clock_timestamp()
+    )
+
+
+class Head(Base):
+    """The feed's two ends: ``first`` is the oldest sequence still kept, ``sequence`` the last one given out."""
+
+    __tablename__ = "head"
+    __table_args__ = (sa.CheckConstraint("one", name="one"),)
+
+    one: Mapped[bool] = mapped_column(primary_key=True, server_default="true")
+    first: Mapped[int] = mapped_column(server_default="1")
+    sequence: Mapped[int] = mapped_column(server_default="0")
+
+
+class Cursor(Base):
+    """How far a consumer of the feed has come: the last sequence that it has dealt with."""
+
+    __tablename__ = "cursor"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    sequence: Mapped[int]
+    moved_at: Mapped[datetime] = mapped_column(sa.DateTime(timezone=True), server_default=sa.func.now())
+
+
+class GoneError(Exception):
+    """The feed no longer (or not yet) holds what follows a position."""
+
+
+def is_partition(table: str) -> bool:
+    """Whether a table is a partition of the feed, which the sequencer makes and migrations leave alone."""
+    return table.startswith("feed_") and table.removeprefix("feed_").isdigit()
+
+
+def ends(tx: sa.Connection) -> tuple[int, int]:
+    """The oldest sequence kept and the last one given out; ``(1, 0)`` while nothing has happened."""
+    row = tx.execute(sa.select(Head.first, Head.sequence)).one()
+    return row.first, row.sequence
+
+
+def page(
+    after: int,
+    *,
+    types: Sequence[str] | None = None,
+    aggregates: Sequence[tuple[str, int]] | None = None,
+    limit: int = 100,
+) -> sa.Select[Any]:
+    """Select the records after a sequence, in order.
+
+    ``types``: events to keep (``product.updated``, ``price.changed``), or all of a noun (``order.*``); null: all.
+    ``aggregates``: types and ids to keep; null: all.
+    """
+    statement = sa.select(Feed.__table__).where(Feed.sequence > after).order_by(Feed.sequence).limit(limit)
+    if types is not None:
+        statement = statement.where(_means(types))
+    if aggregates is not None:
+        statement = statement.where(sa.tuple_(Feed.aggregate, Feed.aggregate_id).in_(list(aggregates)))
+    return statement
+
+
+def _means(types: Sequence[str]) -> sa.ColumnElement[bool]:
+    exact = [name for name in types if not name.endswith(".*")]
+    nouns = [name.removesuffix("*") for name in types if name.endswith(".*")]
+    return sa.or_(
+        Feed.events.op("&&", is_comparison=True)(sa.literal(exact, ARRAY(sa.Text))),
+        *(Feed.type.startswith(noun, autoescape=True) for noun in nouns),
+    )
+
+
+def check(tx: sa.Connection, after: int) -> None:
+    """Raise ``GoneError`` where reading on after ``after`` would miss changes."""
+    first, last = ends(tx)
+    if after < first - 1:
+        raise GoneError(
+            f"The feed starts at sequence {first} now, what follows {after} is gone:"
+            " read the snapshot and go on from the cursor that it names."
+        )
+    if after > last:
+        raise GoneError(
+            f"The feed ends at sequence {last}, {after} was never given out by this hub:"
+            " read the snapshot and go on from the cursor that it names."
+        )
+
+
+def encode(sequence: int) -> str:
+    """The opaque cursor after a sequence."""
+    return ids.encode("change", sequence)
+
+
+def decode(cursor: str) -> int:
+    """The sequence of a cursor. Raises ``ValueError`` for a text that is none."""
+    noun, sequence = ids.decode(cursor)
+    if noun != "change" or sequence < 0:
+        raise ValueError(f'"{cursor}" is not a cursor of the feed.')
+    return sequence
+
+
+def position(tx: sa.Connection, name: str) -> int | None:
+    """The last sequence that a consumer has dealt with; null for one that never began."""
+    return tx.scalar(sa.select(Cursor.sequence).where(Cursor.name == name))
+
+
+def advance(tx: sa.Connection, name: str, sequence: int) -> None:
+    """Move a consumer, making it if need be. Its work and this belong in one transaction."""
+    moved = insert(Cursor).values(name=name, sequence=sequence)
+    tx.execute(
+        moved.on_conflict_do_update(
+            index_elements=[Cursor.name],
+            set_={"sequence": moved.excluded.sequence, "moved_at": sa.func.now()},
+        )
+    )

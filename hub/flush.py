@@ -1,0 +1,179 @@
+"""What happens once per transaction, at its commit: pieces become one record for each aggregate, versions go up.
+
+The order matters. Versions are bumped in the order of (type, id), so that commits do not wait for each other in a
+circle; a record's id is drawn while its version's row is locked, so that the order of ids is the order of versions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hub.registry import Part
+
+FOLDING = """
+CREATE OR REPLACE AGGREGATE hub_concat(jsonb) (SFUNC = jsonb_concat, STYPE = jsonb, INITCOND = '{}');
+CREATE OR REPLACE AGGREGATE hub_gather(text[]) (SFUNC = array_cat, STYPE = text[], INITCOND = '{}');
+
+-- What of "this" differs from "other"; a key that only the other has is null.
+CREATE OR REPLACE FUNCTION hub_differing(this jsonb, other jsonb) RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
+    SELECT coalesce(jsonb_object_agg(key, coalesce(this -> key, 'null')), '{}') FROM jsonb_object_keys(this || other) AS key
+    WHERE coalesce(this -> key, 'null') IS DISTINCT FROM coalesce(other -> key, 'null')
+$$;
+
+-- A whole row holds no entry for a key that is not there.
+CREATE OR REPLACE FUNCTION hub_present(row_ jsonb) RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
+    SELECT coalesce(jsonb_object_agg(key, value), '{}') FROM jsonb_each(row_)
+    WHERE NOT (value = 'null' AND strpos(key, '/') > 0)
+$$;
+
+CREATE OR REPLACE FUNCTION hub_token() RETURNS uuid LANGUAGE plpgsql AS $$
+DECLARE
+    token text := nullif(current_setting('hub.tx', true), '');
+BEGIN
+    IF token IS NULL THEN
+        token := gen_random_uuid();
+        PERFORM set_config('hub.tx', token, true);
+    END IF;
+    RETURN token;
+END $$;
+"""
+
+# A transaction that was flushed and goes on changing the same aggregates extends its own records: they fall back into
+# pieces (statement 0, before all others) and are folded again, without a second bump.
+REOPEN = """
+CREATE OR REPLACE FUNCTION hub_reopen(mine uuid) RETURNS void LANGUAGE sql AS $$
+    INSERT INTO frag (token, statement, aggregate, aggregate_id, "table", key, before, after)
+    SELECT mine, 0, p.aggregate, p.aggregate_id, c ->> 't', c -> 'k', nullif(c -> 'o', 'null'), nullif(c -> 'n', 'null')
+    FROM pending p CROSS JOIN jsonb_array_elements(p.changes) AS c
+    WHERE p.token = mine
+        AND (p.aggregate, p.aggregate_id) IN (SELECT f.aggregate, f.aggregate_id FROM frag f WHERE f.token = mine);
+    UPDATE pending p SET changes = '[]' WHERE p.token = mine
+        AND (p.aggregate, p.aggregate_id) IN (SELECT f.aggregate, f.aggregate_id FROM frag f WHERE f.token = mine);
+$$;
+
+-- What came out even after all takes its version back.
+CREATE OR REPLACE FUNCTION hub_unbump(mine uuid) RETURNS void LANGUAGE sql AS $$
+    WITH gone AS (
+        DELETE FROM pending WHERE token = mine AND changes = '[]' RETURNING aggregate, aggregate_id, kind
+    ), back AS (
+        UPDATE aggregate a SET
+            version = a.version - 1,
+            deleted_at = CASE g.kind WHEN 'CREATED' THEN a.updated_at WHEN 'UPDATED' THEN a.deleted_at END
+        FROM gone g WHERE a.type = g.aggregate AND a.id = g.aggregate_id AND a.version > 1
+    )
+    DELETE FROM aggregate a USING gone g WHERE a.type = g.aggregate AND a.id = g.aggregate_id AND a.version = 1
+$$;
+"""
+
+# Only tables that several statements of the transaction touched can hold a row twice; all others are taken as they
+# are, which spares a bulk load the sort. In the fold a row's old values end with its first delete, and its new values
+# begin with its last insert: what lies between belongs to another life of the same key.
+FLUSH = """
+CREATE OR REPLACE FUNCTION hub_flush() RETURNS trigger LANGUAGE plpgsql
+SET search_path = {schema}, pg_temp SET enable_nestloop = off SET enable_seqscan = off SET work_mem = '64MB' AS $$
+DECLARE
+    again boolean;
+BEGIN
+    DELETE FROM tx_open WHERE token = NEW.token;
+    again := EXISTS (SELECT FROM pending WHERE token = NEW.token);
+    IF again THEN
+        PERFORM hub_reopen(NEW.token);
+    END IF;
+    WITH piece AS MATERIALIZED (
+        DELETE FROM frag WHERE token = NEW.token RETURNING statement, aggregate, aggregate_id, "table", key, before, after
+    ), repeated AS MATERIALIZED (
+        SELECT "table" FROM piece GROUP BY "table" HAVING min(statement) <> max(statement)
+    ), lives AS (
+        SELECT *,
+            min(statement) FILTER (WHERE after IS NULL) OVER this AS first_end,
+            max(statement) FILTER (WHERE before IS NULL) OVER this AS last_start
+        FROM piece WHERE "table" IN (SELECT "table" FROM repeated)
+        WINDOW this AS (PARTITION BY aggregate, aggregate_id, "table", key)
+    ), folded AS (
+        SELECT min(statement) AS statement, aggregate, aggregate_id, "table", key,
+            min(statement) IS NOT DISTINCT FROM min(statement) FILTER (WHERE before IS NULL) AS is_made,
+            max(statement) IS NOT DISTINCT FROM max(statement) FILTER (WHERE after IS NULL) AS is_gone,
+            hub_concat(before ORDER BY statement DESC) FILTER (WHERE statement <= coalesce(first_end, statement)) AS before,
+            hub_concat(after ORDER BY statement) FILTER (WHERE statement >= coalesce(last_start, statement)) AS after
+        FROM lives GROUP BY aggregate, aggregate_id, "table", key
+    ), change AS (
+        SELECT statement, aggregate, aggregate_id, "table", key,
+            CASE WHEN before IS NULL THEN 'I' WHEN after IS NULL THEN 'D' ELSE 'U' END AS op, before, after
+        FROM piece WHERE "table" NOT IN (SELECT "table" FROM repeated)
+        UNION ALL
+        SELECT statement, aggregate, aggregate_id, "table", key,
+            CASE WHEN is_made THEN 'I' WHEN is_gone THEN 'D' ELSE 'U' END,
+            CASE WHEN is_made THEN NULL WHEN is_gone THEN hub_present(before) ELSE hub_differing(before, after) END,
+            CASE WHEN is_made THEN hub_present(after) WHEN is_gone THEN NULL ELSE hub_differing(after, before) END
+        FROM folded WHERE NOT (is_made AND is_gone) AND (is_made OR is_gone OR hub_differing(before, after) <> '{{}}')
+    ), grouped AS (
+        SELECT aggregate, aggregate_id,
+            CASE max(op) FILTER (WHERE "table" = ANY ('{{{roots}}}'))
+                WHEN 'I' THEN 'CREATED' WHEN 'D' THEN 'DELETED' ELSE 'UPDATED' END AS kind,
+            hub_gather(hub_events("table", op, before, after)) FILTER (WHERE "table" = ANY ('{{{eventful}}}')) AS meanings,
+            jsonb_agg(
+                jsonb_build_object('t', "table", 'k', key, 'op', op, 'o', before, 'n', after) ORDER BY statement
+            ) AS changes
+        FROM change GROUP BY aggregate, aggregate_id
+    ), record AS (
+        SELECT *, replace(aggregate, '_', '') || '.' || lower(kind) AS event FROM grouped
+    ), bumped AS (
+        INSERT INTO aggregate AS a (type, id, version, created_at, updated_at, actor, source, deleted_at)
+        SELECT r.aggregate, r.aggregate_id, CASE WHEN p.id IS NULL THEN 1 ELSE 0 END,
+            now(), now(), hub_actor(), hub_source(), CASE r.kind WHEN 'DELETED' THEN now() END
+        FROM record r LEFT JOIN pending p
+            ON p.token = NEW.token AND p.aggregate = r.aggregate AND p.aggregate_id = r.aggregate_id
+        ORDER BY r.aggregate, r.aggregate_id
+        ON CONFLICT (type, id) DO UPDATE SET
+            version = a.version + excluded.version,
+            created_at = CASE WHEN a.deleted_at IS NULL OR excluded.deleted_at IS NOT NULL
+                THEN a.created_at ELSE excluded.created_at END,
+            updated_at = greatest(a.updated_at, excluded.updated_at),
+            actor = excluded.actor, source = excluded.source, deleted_at = excluded.deleted_at
+        RETURNING type, id, version
+    )
+    INSERT INTO pending AS p (token, type, aggregate, aggregate_id, version, kind, events, changes,
+        actor, source, reason, occurred_at)
+    SELECT NEW.token, r.event, r.aggregate, r.aggregate_id, b.version, r.kind,
+        r.event || ARRAY(
+            SELECT DISTINCT meaning FROM unnest(r.meanings) AS meaning WHERE meaning <> r.event ORDER BY meaning),
+        r.changes, hub_actor(), hub_source(), nullif(current_setting('hub.reason', true), ''), now()
+    FROM record r JOIN bumped b ON b.type = r.aggregate AND b.id = r.aggregate_id
+    ORDER BY r.aggregate, r.aggregate_id
+    ON CONFLICT (token, aggregate, aggregate_id) DO UPDATE SET
+        type = excluded.type, kind = excluded.kind, events = excluded.events, changes = excluded.changes;
+    IF again THEN
+        PERFORM hub_unbump(NEW.token);
+    END IF;
+    RETURN NULL;
+END $$;
+
+DROP TRIGGER IF EXISTS hub_flush ON tx_open;
+CREATE CONSTRAINT TRIGGER hub_flush AFTER INSERT ON tx_open
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION hub_flush();
+ALTER TABLE tx_open ENABLE ALWAYS TRIGGER hub_flush;
+"""
+
+
+def statements(parts: Sequence[Part], schema: str) -> str:
+    """The SQL of the flush for these tables. It can be run again at any time."""
+    roots = ",".join(part.name for part in parts if part.is_root)
+    eventful = ",".join(part.name for part in parts if part.kept.events)
+    return FOLDING + REOPEN + _events(parts) + FLUSH.format(schema=schema, roots=roots, eventful=eventful)
+
+
+def _events(parts: Sequence[Part]) -> str:
+    """A function that says what a changed row means beyond its aggregate's update; it may name nulls."""
+    cases = "".join(
+        f"    IF of_table = '{part.name}' THEN\n"
+        f"        RETURN ARRAY[{', '.join(f'({event.when})::text' for event in part.kept.events)}];\n"
+        f"    END IF;\n"
+        for part in parts
+        if part.kept.events
+    )
+    return f"""
+CREATE OR REPLACE FUNCTION hub_events(of_table text, op text, o jsonb, n jsonb) RETURNS text[] LANGUAGE plpgsql STABLE AS $$
+BEGIN
+{cases}    RETURN NULL;
+END $$;
+"""

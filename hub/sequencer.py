@@ -1,0 +1,133 @@
+"""The sequencer: gives committed changes their sequence, one at a time and without a gap.
+
+Any number of processes may run it. Whoever locks the head moves a batch; the others wait and take over.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from threading import Event
+
+import sqlalchemy as sa
+
+from hub.db import Database
+from hub.feed import KEEP_DAYS, Feed, Head, is_partition
+from hub.outbox import Pending
+
+BATCH = 5_000
+PARTITION = 250_000
+"""Sequences in one partition of the feed."""
+
+BUSY_SECONDS = 0.01
+IDLE_SECONDS = 0.05
+DOWN_SECONDS = 1.0
+
+log = logging.getLogger(__name__)
+
+# The head is locked by a statement of its own: the next one sees what the holder before us has committed.
+MOVE = sa.text(
+    """
+    WITH batch AS (
+        DELETE FROM pending WHERE id = ANY (ARRAY(SELECT id FROM pending ORDER BY id LIMIT :batch)) RETURNING *
+    )
+    INSERT INTO feed (sequence, type, aggregate, aggregate_id, version, kind, events, changes,
+        actor, source, reason, occurred_at)
+    SELECT :head + row_number() OVER (ORDER BY id), type, aggregate, aggregate_id, version, kind, events, changes,
+        actor, source, reason, occurred_at
+    FROM batch
+    """
+)
+
+
+def step(tx: sa.Connection, batch: int = BATCH) -> int:
+    """Move one batch of pending records into the feed; gives how many there were."""
+    if tx.scalar(sa.select(Pending.id).limit(1)) is None:
+        return 0
+    head = tx.execute(sa.select(Head.sequence).with_for_update()).scalar_one()
+    _provide(tx, head + batch)
+    moved = tx.execute(MOVE, {"batch": batch, "head": head}).rowcount
+    tx.execute(sa.update(Head).values(sequence=head + moved))
+    return moved
+
+
+def run(database: Database, stop: Event) -> None:
+    """Sequence until ``stop`` is set. A database that goes away is waited for."""
+    pause = BUSY_SECONDS
+    while not stop.is_set():
+        try:
+            with database.engine.begin() as tx:
+                moved = step(tx)
+            pause = BUSY_SECONDS if moved else min(pause * 1.2, IDLE_SECONDS)
+        except sa.exc.DBAPIError as error:
+            log.warning("The sequencer lost the database and tries again: %s", error.orig)
+            moved, pause = 0, DOWN_SECONDS
+        if moved < BATCH:
+            stop.wait(pause)
+
+
+def prepare(tx: sa.Connection) -> None:
+    """Make the head and the first partitions where they are missing."""
+    tx.execute(sa.text("INSERT INTO head DEFAULT VALUES ON CONFLICT DO NOTHING"))
+    head = tx.execute(sa.select(Head.sequence).with_for_update()).scalar_one()
+    _provide(tx, head + BATCH)
+
+
+def drop_old(tx: sa.Connection, days: float = KEEP_DAYS) -> int:
+    """Drop the partitions whose records are all older; gives how many. The partition in use always stays.
+
+    Waits a second at most for readers of the feed, and raises then: try again later.
+    """
+    tx.execute(sa.text("SET LOCAL lock_timeout = '1s'"))
+    head = tx.execute(sa.select(Head.sequence).with_for_update()).scalar_one()
+    dropped = 0
+    for start in sorted(_partitions(tx)):
+        end = start + PARTITION - 1
+        if end > head or _is_young(tx, end, days):
+            break
+        tx.execute(sa.text(f"DROP TABLE {_name(start)}"))
+        tx.execute(sa.update(Head).values(first=end + 1))
+        dropped += 1
+    return dropped
+
+
+def _is_young(tx: sa.Connection, last: int, days: float) -> bool:
+    limit = sa.func.now() - timedelta(days=days)
+    return tx.scalar(sa.select(Feed.sequenced_at >= limit).where(Feed.sequence == last)) is not False
+
+
+def _provide(tx: sa.Connection, through: int) -> None:
+    """Have a partition for every sequence up to this one, and one more ahead."""
+    have = _partitions(tx)
+    last = _start(through) + PARTITION
+    for start in range(_start(max(through - BATCH, 1)), last + 1, PARTITION):
+        if start not in have:
+            _attach(tx, start)
+
+
+def _attach(tx: sa.Connection, start: int) -> None:
+    """Made apart and then attached: readers of the feed need not wait for it."""
+    name = _name(start)
+    tx.execute(sa.text(f"CREATE TABLE {name} (LIKE feed INCLUDING ALL)"))
+    tx.execute(
+        sa.text(
+            f"ALTER TABLE feed ATTACH PARTITION {name} FOR VALUES FROM ({start}) TO ({start + PARTITION})"
+        )
+    )
+
+
+def _partitions(tx: sa.Connection) -> set[int]:
+    names = tx.scalars(
+        sa.text(
+            "SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = 'feed'::regclass"
+        )
+    )
+    return {int(name.removeprefix("feed_")) for name in names if is_partition(name)}
+
+
+def _start(sequence: int) -> int:
+    return (sequence - 1) // PARTITION * PARTITION + 1
+
+
+def _name(start: int) -> str:
+    return f"feed_{start:012d}"
