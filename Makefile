@@ -5,8 +5,12 @@ WORKERS ?= 2
 UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
+# A shell with an empty database of its own, which goes when the shell does.
+FRESH := unset HUB_DATABASE_URL; HUB_ENV=development; HUB_VAR=$$(mktemp -d); export HUB_ENV HUB_VAR; \
+	trap 'rm -rf "$$HUB_VAR"' EXIT
+
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check soak bench format schema lock
+.PHONY: help setup demo test check soak bench format schema migration lock
 
 help: ## Show what can be made.
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1	\2/' | expand -t 18
@@ -34,7 +38,7 @@ check: .venv/.installed ## Format, lint, types, import rules, migrations, printe
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/python -m tests.migrations_match
+	$(FRESH); $(BIN)/hub migrate && $(BIN)/alembic check
 	$(BIN)/hub schema | diff -u schema/schema.graphql - \
 		|| { echo 'schema/schema.graphql is not what the code prints: run make schema and read the change.' >&2; exit 1; }
 
@@ -51,6 +55,10 @@ format: .venv/.installed ## Format and mend what can be mended without thought.
 schema: .venv/.installed ## Print the GraphQL schema into its file.
 	$(BIN)/hub schema > schema/schema.graphql.new
 	mv schema/schema.graphql.new schema/schema.graphql
+
+migration: .venv/.installed ## Write the migration that the tables lack: make migration m="what it changes".
+	@$(FRESH); test -n "$(m)" || { echo 'A migration needs a message: make migration m="what it changes".' >&2; exit 1; }; \
+		$(BIN)/alembic upgrade head && $(BIN)/alembic revision --autogenerate -m "$(m)"
 
 lock: .venv/.installed ## Resolve the dependencies anew and write the lock files.
 	$(BIN)/python -m pip install --quiet uv

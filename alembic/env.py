@@ -1,0 +1,85 @@
+"""Runs the migrations: one at a time in the cluster, each in a transaction of its own."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic.operations import ops
+from alembic.runtime.migration import MigrationContext
+
+import hub.models
+from alembic import context
+from hub import capture, feed, postgres
+from hub.config import load
+from hub.db import Base
+
+HOUSE = Path(__file__).parent.parent
+LOCK = 0x48554221
+"""The number of the advisory lock that keeps two starting servers from migrating at once."""
+
+
+def import_tables() -> None:
+    """Load every module that declares tables; what is not loaded would be taken for dropped."""
+    hub.models.load()
+    for layer in ("search", "webhooks"):
+        for file in sorted((HOUSE / layer).rglob("*.py")):
+            if "__tablename__" in file.read_text():
+                importlib.import_module(".".join(file.relative_to(HOUSE).with_suffix("").parts))
+
+
+def is_ours(name: str | None, type_: str, _parents: object) -> bool:
+    """Whether alembic compares it; the sequencer makes the feed's partitions."""
+    return not (type_ == "table" and name is not None and feed.is_partition(name))
+
+
+@contextmanager
+def alone(engine: sa.Engine) -> Iterator[None]:
+    """Hold the migrations' lock; whoever comes second waits, then finds nothing to do."""
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as guard:
+        guard.execute(sa.text("SELECT pg_advisory_lock(:lock)"), {"lock": LOCK})
+        yield
+
+
+def prepare(connection: sa.Connection) -> None:
+    """Set timeouts, and make the functions that columns and checks call."""
+    # A migration that waits for a lock makes everyone wait behind it: better it fails and is tried again.
+    connection.execute(sa.text("SET lock_timeout = '5s'"))
+    connection.execute(sa.text("SET statement_timeout = '10min'"))
+    capture.prelude(connection)
+    connection.commit()
+
+
+def add_sequences(about: MigrationContext, _revision: object, directives: list[ops.MigrationScript]) -> None:
+    """Put the sequences that are missing first, which alembic does not compare."""
+    there = sa.inspect(about.connection).get_sequence_names() if about.connection else []
+    for script in directives:
+        for sequence in Base.metadata.get_schema_objects(sa.Sequence):
+            if sequence.name not in there and script.upgrade_ops and script.downgrade_ops:
+                script.upgrade_ops.ops.insert(0, ops.ExecuteSQLOp(f"CREATE SEQUENCE {sequence.name}"))
+                script.downgrade_ops.ops.append(ops.ExecuteSQLOp(f"DROP SEQUENCE {sequence.name}"))
+
+
+def run(engine: sa.Engine) -> None:
+    """Run what alembic was called for."""
+    with alone(engine), engine.connect() as connection:
+        prepare(connection)
+        context.configure(
+            connection=connection,
+            target_metadata=Base.metadata,
+            transaction_per_migration=True,
+            compare_server_default=True,
+            include_name=is_ours,
+            process_revision_directives=add_sequences,
+        )
+        with context.begin_transaction():
+            context.run_migrations()
+
+
+import_tables()
+started = sa.create_engine(context.config.attributes.get("url") or postgres.address(load()))
+run(started)
+started.dispose()

@@ -1,0 +1,91 @@
+"""Bring a database to the shape that this code expects."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from hub import capture, postgres, rules
+from hub.db import Database
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+    from hub.config import Settings
+
+HOUSE = Path(__file__).parent.parent
+"""The folder with ``pyproject.toml``, which tells alembic where the migrations are."""
+
+
+def prepared(settings: Settings) -> Database:
+    """The database in use, started where it is embedded and brought up to date in development.
+
+    In production an operator decides when to run ``hub migrate``.
+    """
+    url = postgres.address(settings)
+    if settings.development and not _is_current(url):
+        upgrade(url)
+    return Database(url, pool_size=settings.database_pool)
+
+
+def upgrade(url: str) -> None:
+    """Run the migrations that are missing, then install capture and rules. Doing it again changes nothing."""
+    from alembic import command
+
+    command.upgrade(config(url), "head")
+    with _connected(url) as connection:
+        capture.install(connection)
+        rules.install(connection)
+        # COMMENT takes no parameters; the digest is hexadecimal.
+        connection.execute(sa.text(f"COMMENT ON TABLE alembic_version IS '{_digest()}'"))
+        connection.commit()
+
+
+def _is_current(url: str) -> bool:
+    """Whether there is nothing to do: installing capture anew would wait for everyone who is writing."""
+    with _connected(url) as connection:
+        if not sa.inspect(connection).has_table("alembic_version"):
+            return False
+        installed = connection.scalar(sa.text("SELECT obj_description('alembic_version'::regclass)"))
+        return bool(installed == _digest() and connection.scalar(APPLIED) == newest())
+
+
+@cache
+def _digest() -> str:
+    """A short name of the code that functions and triggers are generated from: this package, tables included."""
+    files = sorted(Path(__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+
+
+@contextmanager
+def _connected(url: str) -> Iterator[sa.Connection]:
+    engine = sa.create_engine(url, poolclass=sa.NullPool)
+    with engine.connect() as connection:
+        yield connection
+
+
+def config(url: str) -> Config:
+    """Alembic's configuration for the database at ``url``."""
+    from alembic.config import Config
+
+    made = Config(toml_file=HOUSE / "pyproject.toml")
+    made.attributes["url"] = url
+    return made
+
+
+@cache
+def newest() -> str | None:
+    """The last migration that this code ships; null while there is none."""
+    from alembic.script import ScriptDirectory
+
+    return ScriptDirectory.from_config(config("")).get_current_head()
+
+
+APPLIED = sa.text("SELECT version_num FROM alembic_version")
+"""The last migration that ran in a database."""
