@@ -61,7 +61,8 @@ def definitions(tx: sa.Connection, codes: Iterable[str]) -> dict[str, Definition
         .group_by(Attribute.id)
     )
     return {
-        row[0]: Definition(*row[:7], options=frozenset(row[7] or ())) for row in tx.execute(statement).tuples()
+        row[0]: Definition(*row[:7], options=frozenset(row[7] or ()))
+        for row in tx.execute(statement).tuples()
     }
 
 
@@ -80,7 +81,11 @@ class _Taking:
         for draft in drafts:
             for one in draft.attributes or ():
                 definition = self._definitions.get(one.get("code")) if isinstance(one, dict) else None
-                if definition is not None and definition.type == "reference" and isinstance(one.get("value"), dict):
+                if (
+                    definition is not None
+                    and definition.type == "reference"
+                    and isinstance(one.get("value"), dict)
+                ):
                     try:
                         self._directory.look_up(definition.rules.get("to", "product"), [way(one["value"])])
                     except HubError:  # said again, with its path, when the value is checked
@@ -113,7 +118,9 @@ class _Taking:
             raise NotFound(f"Attribute {value.shown(code)} is not defined: create it first.")
         kind = self._types.get(draft.root.get("product_type_id"))
         if kind is not None and kind.closed and code not in kind.attributes:
-            raise Invalid(f'Attribute "{code}" is not one of product type "{kind.code}": add it to the type first.')
+            raise Invalid(
+                f'Attribute "{code}" is not one of product type "{kind.code}": add it to the type first.'
+            )
         return definition
 
     def axes(self, draft: Draft) -> None:
@@ -165,7 +172,9 @@ def _types(tx: sa.Connection, drafts: Sequence[Draft]) -> dict[int, _Type]:
     """The product types of the drafts that name one of their attributes, by id."""
     numbers = {draft.root.get("product_type_id") for draft in drafts} - {None}
     statement = (
-        sa.select(ProductType.id, ProductType.code, ProductType.closed, Attribute.code, ProductTypeAttribute.axis)
+        sa.select(
+            ProductType.id, ProductType.code, ProductType.closed, Attribute.code, ProductTypeAttribute.axis
+        )
         .outerjoin(ProductTypeAttribute, ProductTypeAttribute.product_type_id == ProductType.id)
         .outerjoin(Attribute, Attribute.id == ProductTypeAttribute.attribute_id)
         .where(ProductType.id == sa.any_(sa.cast(list(numbers), sa.ARRAY(sa.BigInteger))))

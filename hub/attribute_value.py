@@ -74,7 +74,9 @@ def place(given: Given, definition: Definition) -> tuple[str, str]:
         if wanted is not None and not allowed:
             raise Invalid(f'Attribute "{definition.code}" has one value for every {name}: leave {name} out.')
     if definition.localizable and given.locale is None:
-        raise Invalid(f'Attribute "{definition.code}" is kept per locale: name the locale of {value.shown(given.value)}.')
+        raise Invalid(
+            f'Attribute "{definition.code}" is kept per locale: name the locale of {value.shown(given.value)}.'
+        )
     return given.channel or ALL, value.locale(given.locale) if given.locale else ALL
 
 
@@ -95,7 +97,9 @@ def _text(given: Any, definition: Definition, _: Resolve) -> str:
     checked_text = value.text(given)
     longest = definition.rules.get("max_length")
     if longest is not None and len(checked_text) > longest:
-        raise Limit(f"{value.shown(given)} has {len(checked_text)} characters: at most {longest} are allowed.")
+        raise Limit(
+            f"{value.shown(given)} has {len(checked_text)} characters: at most {longest} are allowed."
+        )
     pattern = definition.rules.get("pattern")
     if pattern is not None and not re.fullmatch(pattern, checked_text):
         raise Invalid(f"{value.shown(given)} does not match {pattern}.")
@@ -139,7 +143,9 @@ def _datetime(given: Any, _: Definition, __: Resolve) -> str:
 def _choice(given: Any, definition: Definition, _: Resolve) -> str:
     code = value.key(given)
     if code not in definition.options:
-        raise Invalid(f"{value.shown(code)} is not one of its options: add the option first, or give one it has.")
+        raise Invalid(
+            f"{value.shown(code)} is not one of its options: add the option first, or give one it has."
+        )
     return code
 
 
@@ -170,9 +176,7 @@ def _money(given: Any, definition: Definition, _: Resolve) -> dict[str, str]:
     number = _within(value.amount(given["amount"]), definition)
     code = value.currency(given["currency"])
     digits = value.currency_digits(code)
-    if number != round(number, digits):
-        raise Invalid(f"{number} {code} has more than {digits} decimals.")
-    return {"amount": format(round(number, digits), "f"), "currency": code}
+    return {"amount": format(round(value.fitting(number, code), digits), "f"), "currency": code}
 
 
 def _reference(given: Any, definition: Definition, resolve: Resolve) -> dict[str, Any]:

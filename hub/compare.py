@@ -8,10 +8,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from hub import attribute_input, row
-from hub.db import Base
+from hub import attribute_input, registry, row
 from hub.draft import Draft
-from hub.errors import Required
+from hub.errors import Invalid, Required
 from hub.registry import Part
 
 
@@ -23,12 +22,13 @@ def complete(tx: sa.Connection, part: Part, roots: Sequence[Draft]) -> None:
     by_part: dict[str, list[Draft]] = defaultdict(list)
     for draft in drafts:
         by_part[draft.part.name].append(draft)
-    for same in by_part.values():
+    for same in reversed(by_part.values()):  # what lies deepest first: an order's sums come from its lines
         fill = getattr(same[0].part.model, "complete", None)
         if fill is not None:
             fill(tx, same)
         for draft in same:
             _require(draft)
+            _check_window(draft)
 
 
 def _merge_texts(tx: sa.Connection, drafts: Sequence[Draft]) -> None:
@@ -52,6 +52,16 @@ def _require(draft: Draft) -> None:
         if declared.required and draft.values.get(column.name) is None and not draft.root.errors:
             title = draft.part.name.replace("_", " ")
             draft.refuse(Required(f"A new {title} needs {name}: give it."), name)
+
+
+def _check_window(draft: Draft) -> None:
+    """The database refuses a window that ends before it starts; here it is said with both its ends."""
+    starts, ends = (
+        draft.get(name) if name in draft.part.fields() else None for name in ("starts_at", "ends_at")
+    )
+    if starts is not None and ends is not None and starts >= ends:
+        said = f"The window ends at {ends.isoformat()}, not after its start at {starts.isoformat()}"
+        draft.refuse(Invalid(f"{said}: give a later end."), "ends_at")
 
 
 class Changes:
@@ -91,7 +101,7 @@ class Changes:
 
     def write(self, tx: sa.Connection) -> None:
         """Write them: what goes first, so that a value can move from one row to another in one step."""
-        tables = Base.metadata.sorted_tables
+        tables = [part.table for part in registry.parts()]
         for table in reversed(tables):
             if numbers := self._delete.get(table.name):
                 row.delete(tx, table, numbers)
@@ -116,4 +126,3 @@ def _ties(draft: Draft) -> dict[str, Any]:
         }
     ties = {kept.root: root.id}
     return ties | {kept.parent: parent.id} if kept.parent is not None else ties
-

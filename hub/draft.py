@@ -13,6 +13,7 @@ from hub import registry, value
 from hub.db import Json
 from hub.errors import HubError, Invalid, Path
 from hub.registry import Field, Part
+from hub.row import default
 
 
 @dataclass(eq=False)
@@ -138,16 +139,6 @@ def _clear(draft: Draft, name: str, column: sa.Column[Any]) -> None:
         draft.values[column.name] = default(column)
 
 
-def default(column: sa.Column[Any]) -> Any:
-    """What the database would fill in."""
-    given = column.server_default
-    text = str(given.arg) if isinstance(given, sa.DefaultClause) else ""
-    python = column.type.python_type
-    if python is dict:
-        return {}
-    return text == "true" if python is bool else python(text)
-
-
 def _take_reference(draft: Draft, name: str, given: Any, column: sa.Column[Any], noun: str) -> None:
     if given is not None:
         draft.references[column.name] = (noun, given, name)
@@ -162,7 +153,8 @@ def _take_list(draft: Draft, name: str, given: Any, part: Part) -> None:
         draft.refuse(Invalid(f"{name} is not a list."), name)
         return
     draft.parts[name] = [
-        read(part, _placed(row, place, part), (name, place), draft) for place, row in enumerate(given)
+        read(part, _placed(row, place, part), (*draft.path, name, place), draft)
+        for place, row in enumerate(given)
     ]
 
 

@@ -26,7 +26,7 @@ class ExternalId(KeptModel, Sourced, Base):
         root="aggregate_id",
         parent="entity_id",
         collection="external_ids",
-        match=("system", "value"),
+        match=("system", "id"),
     )
     __table_args__ = (
         sa.UniqueConstraint("entity", "system", "value"),

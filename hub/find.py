@@ -8,12 +8,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from hub.draft import Draft, default
+from hub.draft import Draft, shapes
 from hub.errors import Duplicate, HubError, NotFound
 from hub.ids import encode
 from hub.reference import Directory, Way, way
 from hub.registry import Part
-from hub.row import new_ids
+from hub.row import default, new_ids
 
 Stored = Mapping[str, Any]
 
@@ -27,7 +27,10 @@ def lock(tx: sa.Connection, part: Part, numbers: Iterable[int]) -> dict[int, Sto
     table = part.table
     wanted = sa.cast(sorted(set(numbers)), sa.ARRAY(sa.BigInteger))
     statement = (
-        sa.select(table).where(table.c.id == sa.any_(wanted)).order_by(table.c.id).with_for_update(key_share=True)
+        sa.select(table)
+        .where(table.c.id == sa.any_(wanted))
+        .order_by(table.c.id)
+        .with_for_update(key_share=True)
     )
     return {stored["id"]: stored for stored in tx.execute(statement).mappings()}
 
@@ -91,7 +94,9 @@ def _refuse_repeats(part: Part, drafts: Sequence[Draft]) -> None:
     for draft in drafts:
         names: set[object] = set(_names(draft)) | ({draft.id} if draft.id is not None else set())
         if names & seen:
-            draft.refuse(Duplicate(f"Another row of the same batch is about the same {part.name}: leave one out."))
+            draft.refuse(
+                Duplicate(f"Another row of the same batch is about the same {part.name}: leave one out.")
+            )
         seen |= names
 
 
@@ -145,24 +150,15 @@ def _fill_in(directory: Directory, draft: Draft) -> None:
 def _match_parts(tx: sa.Connection, part: Part, drafts: Sequence[Draft]) -> None:
     """Match the lists of the drafts, level by level."""
     lists: dict[str, list[Draft]] = defaultdict(list)
-    kinds: dict[str, Part] = {}
     for draft in drafts:
-        for name, below in draft.parts.items():
+        for name in draft.parts:
             lists[name].append(draft)
-            if below:
-                kinds[name] = below[0].part
     for name, parents in lists.items():
-        child = kinds.get(name) or _kind(part, name)
+        child = shapes()[part.name].collections[name]
         stored = _stored(tx, child, parents)
         new = [new for parent in parents for new in _match_list(parent, name, child, stored[parent.id or 0])]
         _give_ids(tx, child, new)
         _match_parts(tx, child, [draft for parent in parents for draft in parent.parts[name]])
-
-
-def _kind(part: Part, collection: str) -> Part:
-    from hub.draft import shapes  # the shapes stand on the drafts that this module matches
-
-    return shapes()[part.name].collections[collection]
 
 
 def _stored(tx: sa.Connection, child: Part, parents: Sequence[Draft]) -> dict[int, list[Stored]]:
@@ -202,13 +198,15 @@ def _match_list(parent: Draft, name: str, child: Part, stored: Sequence[Stored])
 def _value(draft: Draft, column: sa.Column[Any]) -> Any:
     if column.name in draft.values:
         return draft.values[column.name]
-    return None if column.server_default is None else default(column)
+    return default(column)
 
 
 def _repeat(draft: Draft, child: Part) -> None:
     """A repeated link or identifier says nothing new; a repeated variant or price contradicts itself."""
     if not child.kept.whole:
-        said = ", ".join(f'{name} "{draft.values.get(child.fields()[name][0].name)}"' for name in child.kept.match)
+        said = ", ".join(
+            f'{name} "{draft.values.get(child.fields()[name][0].name)}"' for name in child.kept.match
+        )
         draft.refuse(Duplicate(f"{child.kept.collection} names {said} twice: leave one out."))
 
 

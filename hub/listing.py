@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from sqlalchemy.orm import Mapped
 
 from datetime import datetime
@@ -12,8 +13,6 @@ from datetime import datetime
 from hub.db import Base, Id, belongs, written
 from hub.provenance import Sourced
 from hub.registry import Event, Kept, KeptModel
-
-OVERLAP = sa.text("tstzrange(starts_at, ends_at)")
 
 
 class Listing(KeptModel, Sourced, Base):
@@ -42,6 +41,13 @@ class Listing(KeptModel, Sourced, Base):
     )
     __table_args__ = (
         sa.CheckConstraint("starts_at < ends_at", name="window"),
+        # A range of one number stands for equality: the embedded PostgreSQL has no btree_gist.
+        ExcludeConstraint(
+            (sa.text("int8range(product_id, product_id, '[]')"), "&&"),
+            (sa.text("int8range(channel_id, channel_id, '[]')"), "&&"),
+            (sa.text("tstzrange(starts_at, ends_at)"), "&&"),
+            name="ex_listing_window",
+        ),
         sa.Index("ix_listing_turns_at", "turns_at", postgresql_where=sa.text("turns_at IS NOT NULL")),
     )
 

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, ClassVar
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped
 
-from datetime import datetime
-from decimal import Decimal
-from typing import Any
+from hub.channel import Channel, ChannelLocale
 
 from hub.db import Base, Id, Json, belongs, written
+from hub.locale import Locale
+from hub.product import Product, Variant
 from hub.provenance import Sourced
 from hub.registry import Event, Kept, KeptModel
 
+if TYPE_CHECKING:
+    from hub.draft import Draft
+
+FIRST_NUMBER = 1001
 STATUSES = ("draft", "placed", "confirmed", "partly_fulfilled", "fulfilled", "cancelled", "closed")
 
 
@@ -22,6 +31,7 @@ class Order(KeptModel, Sourced, Base):
     """A sale. Amounts are in ``currency``; the database checks that they add up with the lines."""
 
     __tablename__ = "order"
+    __deferred__: ClassVar[tuple[str, ...]] = ("order_sums", "order_line_sums")
     __kept__: ClassVar[Kept] = Kept(
         "order",
         scope="orders",
@@ -34,7 +44,8 @@ class Order(KeptModel, Sourced, Base):
         sa.CheckConstraint(f"status IN {STATUSES!r}", name="status"),
         sa.CheckConstraint("number <> ''", name="number"),
         sa.CheckConstraint(
-            "total = subtotal + shipping_total + CASE WHEN tax_included THEN 0 ELSE tax_total END", name="total"
+            "total = subtotal + shipping_total + CASE WHEN tax_included THEN 0 ELSE tax_total END",
+            name="total",
         ),
         sa.CheckConstraint(
             "scale(trim_scale(subtotal)) <= currency_digits(currency)"
@@ -66,6 +77,62 @@ class Order(KeptModel, Sourced, Base):
     shipping_total: Mapped[Decimal] = written(sa.Numeric, server_default="0", kind="amount")
     tax_total: Mapped[Decimal] = written(sa.Numeric, server_default="0", kind="amount")
     total: Mapped[Decimal] = written(sa.Numeric, server_default="0", kind="amount")
+
+    @classmethod
+    def complete(cls, tx: sa.Connection, drafts: Sequence[Draft]) -> None:
+        """Fill in what follows: currency and number from the channel, the sums from the lines."""
+        new = [draft for draft in drafts if draft.current is None and draft.values.get("channel_id")]
+        _from_channel(tx, new)
+        for draft in drafts:
+            _add_up(draft)
+            if draft.values.get("status", "draft") != "draft" and draft.get("placed_at") is None:
+                draft.values["placed_at"] = datetime.now(UTC)
+
+
+def _from_channel(tx: sa.Connection, drafts: Sequence[Draft]) -> None:
+    wanted: dict[int, list[Draft]] = defaultdict(list)
+    for draft in drafts:
+        wanted[draft.values["channel_id"]].append(draft)
+    channels = tx.execute(
+        sa.select(Channel.id, Channel.currency, Channel.order_prefix)
+        .where(Channel.id.in_(wanted))
+        .order_by(Channel.id)
+    )
+    for number, currency, prefix in channels.tuples().all():
+        for draft in wanted[number]:
+            draft.values.setdefault("currency", currency)
+        unnumbered = [draft for draft in wanted[number] if draft.values.get("number") is None]
+        if unnumbered:
+            first = _draw(tx, number, len(unnumbered))
+            for place, draft in enumerate(unnumbered):
+                draft.values["number"] = f"{prefix}{first + place}"
+
+
+def _draw(tx: sa.Connection, channel_id: int, count: int) -> int:
+    """The first of ``count`` numbers of a channel's series. Drawn under a row lock: none is left out or given twice."""
+    statement = (
+        insert(OrderSeries)
+        .values(channel_id=channel_id, next_number=FIRST_NUMBER + count)
+        .on_conflict_do_update(
+            index_elements=["channel_id"], set_={"next_number": OrderSeries.next_number + count}
+        )
+        .returning(OrderSeries.next_number)
+    )
+    return int(tx.execute(statement).scalar_one()) - count
+
+
+def _add_up(draft: Draft) -> None:
+    if "lines" in draft.parts and "subtotal" not in draft.values:
+        totals = [line.get("total") for line in draft.parts["lines"] if not line.remove]
+        if None not in totals:
+            draft.values["subtotal"] = sum(totals, Decimal(0))
+    sums = {"subtotal", "shipping_total", "tax_total", "tax_included"} & draft.values.keys()
+    if "total" not in draft.values and sums:
+        tax = (
+            Decimal(0) if draft.get("tax_included") in (None, True) else draft.get("tax_total") or Decimal(0)
+        )
+        parts = (draft.get("subtotal"), draft.get("shipping_total"))
+        draft.values["total"] = sum((part or Decimal(0) for part in parts), tax)
 
 
 class OrderLine(KeptModel, Sourced, Base):
@@ -99,10 +166,46 @@ class OrderLine(KeptModel, Sourced, Base):
     total: Mapped[Decimal] = written(sa.Numeric, required=True, kind="amount")
 
     @classmethod
-    def prepare(cls, row: dict[str, Any]) -> None:
-        """Fill the line's total in from its parts, unless it is given (the database checks it then)."""
-        if "total" not in row and "quantity" in row and "unit_price" in row:
-            row["total"] = row["quantity"] * row["unit_price"] - row.get("discount", Decimal(0))
+    def complete(cls, tx: sa.Connection, drafts: Sequence[Draft]) -> None:
+        """Fill in what follows: the line's total from its parts, name and SKU from the variant as it is now."""
+        _name_lines(
+            tx, [draft for draft in drafts if draft.current is None and draft.values.get("variant_id")]
+        )
+        for draft in drafts:
+            parts = [draft.get("quantity"), draft.get("unit_price")]
+            if "total" not in draft.values and None not in parts:
+                draft.values["total"] = parts[0] * parts[1] - (draft.get("discount") or Decimal(0))
+
+
+def _name_lines(tx: sa.Connection, drafts: Sequence[Draft]) -> None:
+    """A line that names no text or SKU takes them from its variant, in the first locale of the order's channel."""
+    unnamed = [draft for draft in drafts if not {"name", "sku"} <= draft.values.keys()]
+    if not unnamed:
+        return
+    numbers = sa.cast([draft.values["variant_id"] for draft in unnamed], sa.ARRAY(sa.BigInteger))
+    variants = tx.execute(
+        sa.select(Variant.id, Variant.sku, Product.name)
+        .join(Product, Product.id == Variant.product_id)
+        .where(Variant.id == sa.any_(numbers))
+    )
+    known = {number: (sku, name) for number, sku, name in variants.tuples()}
+    first = _first_locales(tx, [draft.root.get("channel_id") for draft in unnamed])
+    for draft in unnamed:
+        sku, name = known[draft.values["variant_id"]]
+        locale = first.get(draft.root.get("channel_id"), "")
+        draft.values.setdefault("sku", sku)
+        draft.values.setdefault("name", name.get(locale) or next(iter(name.values()), sku))
+
+
+def _first_locales(tx: sa.Connection, channels: Sequence[int | None]) -> dict[int, str]:
+    statement = (
+        sa.select(ChannelLocale.channel_id, Locale.code)
+        .distinct(ChannelLocale.channel_id)
+        .join(Locale, Locale.id == ChannelLocale.locale_id)
+        .where(ChannelLocale.channel_id.in_(set(channels) - {None}))
+        .order_by(ChannelLocale.channel_id, ChannelLocale.position)
+    )
+    return dict(tx.execute(statement).tuples().all())
 
 
 class OrderSeries(Base):
@@ -113,4 +216,4 @@ class OrderSeries(Base):
     channel_id: Mapped[int] = sa.orm.mapped_column(
         sa.ForeignKey("channel.id", ondelete="CASCADE"), primary_key=True
     )
-    next_number: Mapped[int] = sa.orm.mapped_column(server_default="1001")
+    next_number: Mapped[int]

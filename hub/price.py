@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from sqlalchemy.orm import Mapped
-
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
+from hub import value
 from hub.channel import ChannelPriceList
 from hub.db import Base, Id, written
+from hub.errors import Invalid
 from hub.provenance import Sourced
 from hub.price_list import PriceList
 from hub.registry import Event, Kept, KeptModel
@@ -43,6 +45,15 @@ class Price(KeptModel, Sourced, Base):
     )
     __table_args__ = (
         sa.CheckConstraint("starts_at < ends_at", name="window"),
+        # A range of one number stands for equality: the embedded PostgreSQL has no btree_gist.
+        ExcludeConstraint(
+            (sa.text("int8range(variant_id, variant_id, '[]')"), "&&"),
+            (sa.text("int8range(price_list_id, price_list_id, '[]')"), "&&"),
+            (sa.text("int8range(coalesce(company_id, 0), coalesce(company_id, 0), '[]')"), "&&"),
+            (sa.text("int8range(min_quantity, min_quantity, '[]')"), "&&"),
+            (sa.text("tstzrange(starts_at, ends_at)"), "&&"),
+            name="ex_price_window",
+        ),
         sa.CheckConstraint("amount >= 0 AND compare_at >= 0", name="amount"),
         sa.CheckConstraint("min_quantity >= 1", name="min_quantity"),
         sa.CheckConstraint(
@@ -76,16 +87,33 @@ class Price(KeptModel, Sourced, Base):
 
     @classmethod
     def complete(cls, tx: sa.Connection, drafts: Sequence[Draft]) -> None:
-        """A price that names no currency has its list's."""
-        missing = [draft for draft in drafts if draft.current is None and "currency" not in draft.values]
-        if not missing:
-            return
-        numbers = {draft.values.get("price_list_id") for draft in missing} - {None}
-        found = tx.execute(sa.select(PriceList.id, PriceList.currency).where(PriceList.id.in_(numbers)))
-        currencies = dict(found.tuples().all())
-        for draft in missing:
-            if draft.values.get("price_list_id") in currencies:
-                draft.values["currency"] = currencies[draft.values["price_list_id"]]
+        """A price that names no currency has its list's. An amount that the database will refuse is named here."""
+        _take_currencies(
+            tx, [draft for draft in drafts if draft.current is None and "currency" not in draft.values]
+        )
+        for draft in drafts:
+            for name in ("amount", "compare_at"):
+                _check_decimals(draft, name)
+
+
+def _take_currencies(tx: sa.Connection, drafts: Sequence[Draft]) -> None:
+    numbers = {draft.values.get("price_list_id") for draft in drafts} - {None}
+    if not numbers:
+        return
+    found = tx.execute(sa.select(PriceList.id, PriceList.currency).where(PriceList.id.in_(numbers)))
+    currencies = dict(found.tuples().all())
+    for draft in drafts:
+        if draft.values.get("price_list_id") in currencies:
+            draft.values["currency"] = currencies[draft.values["price_list_id"]]
+
+
+def _check_decimals(draft: Draft, name: str) -> None:
+    amount, currency = draft.values.get(name), draft.get("currency")
+    if amount is not None and currency is not None:
+        try:
+            value.fitting(amount, currency)
+        except Invalid as wrong:
+            draft.refuse(wrong, name)
 
 
 def lookup(
@@ -110,7 +138,10 @@ def lookup(
         sa.or_(Price.starts_at.is_(None), Price.starts_at <= at),
         sa.or_(Price.ends_at.is_(None), Price.ends_at > at),
     )
-    columns = [Price.id.label("price_id"), *(column for column in Price.__table__.columns if column.name != "id")]
+    columns = [
+        Price.id.label("price_id"),
+        *(column for column in Price.__table__.columns if column.name != "id"),
+    ]
     return (
         sa.select(*columns)
         .distinct(Price.variant_id)

@@ -16,10 +16,15 @@ Way = tuple[str, Any]
 
 
 def way(reference: Any) -> Way:
-    """The one way that a reference names its object. Raises ``Invalid`` for none or several."""
-    if not isinstance(reference, dict) or len(reference) != 1:
+    """The one way that a reference names its object; its ``type`` is the noun. Raises ``Invalid`` for none or several."""
+    ways = (
+        {how: named for how, named in reference.items() if how != "type"}
+        if isinstance(reference, dict)
+        else {}
+    )
+    if len(ways) != 1:
         raise Invalid("A reference names its object in one way: id, key or external id.")
-    how, named = next(iter(reference.items()))
+    how, named = next(iter(ways.items()))
     if how == "external_id" and isinstance(named, dict) and set(named) == {"system", "id"}:
         return how, (named["system"], named["id"])
     if (how == "id" and isinstance(named, int)) or (how == "key" and isinstance(named, str)):
@@ -55,6 +60,8 @@ class Directory:
     def resolve(self, noun: str, reference: Any) -> int:
         """The id of a referred object. Raises ``NotFound`` or ``Invalid``."""
         named = way(reference)
+        if reference.get("type", noun) != noun:
+            raise Invalid(f"It refers to a {noun}, and the id given is that of a {reference['type']}.")
         number = self.find(noun, named)
         if number is None:
             raise missing(noun, named)
@@ -77,13 +84,18 @@ def _statement(noun: str, how: str, names: set[Any]) -> sa.Select[Any]:
     table = part.table
     if how == "external_id":
         external = registry.part("external_id").table
-        pairs = sa.func.unnest(
-            sa.cast([name[0] for name in names], sa.ARRAY(sa.Text)),
-            sa.cast([name[1] for name in names], sa.ARRAY(sa.Text)),
-        ).table_valued("system", "value").render_derived()
+        pairs = (
+            sa.func.unnest(
+                sa.cast([name[0] for name in names], sa.ARRAY(sa.Text)),
+                sa.cast([name[1] for name in names], sa.ARRAY(sa.Text)),
+            )
+            .table_valued("system", "value")
+            .render_derived()
+        )
         named = sa.func.array([external.c.system, external.c.value])
         return sa.select(
-            sa.literal_column("ARRAY[external_id.system, external_id.value]").label("named"), external.c.entity_id
+            sa.literal_column("ARRAY[external_id.system, external_id.value]").label("named"),
+            external.c.entity_id,
         ).where(
             external.c.entity == noun,
             external.c.system == pairs.c.system,

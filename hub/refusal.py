@@ -50,6 +50,8 @@ def of(error: sa.exc.DBAPIError) -> HubError:
     name = original.diag.constraint_name or ""
     if isinstance(original, pg.UniqueViolation):
         return Duplicate(SAID.get(name) or _taken(original))
+    if isinstance(original, pg.RestrictViolation):
+        return InUse(original.diag.message_primary or str(original))
     if isinstance(original, pg.ForeignKeyViolation):
         return _foreign(original, name)
     if isinstance(original, pg.CheckViolation | pg.ExclusionViolation):
@@ -75,6 +77,8 @@ def _taken(original: psycopg.Error) -> str:
 
 
 def _foreign(original: psycopg.Error, name: str) -> HubError:
+    if original.diag.table_name is None:  # said by a trigger of the hub, in its own words
+        return NotFound(original.diag.message_primary or str(original))
     detail = original.diag.message_detail or ""
     if "still referenced" in detail:
         user = re.search(r'from table "(\w+)"', detail)
@@ -87,5 +91,7 @@ def _foreign(original: psycopg.Error, name: str) -> HubError:
 
 
 def _checked(original: psycopg.Error, name: str) -> str:
+    if original.diag.table_name is None:  # said by a trigger of the hub, in its own words
+        return original.diag.message_primary or str(original)
     table = (original.diag.table_name or "row").replace("_", " ")
     return f"The {table} breaks the rule {name}."

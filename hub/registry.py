@@ -6,7 +6,7 @@ Capture triggers, permissions, inputs, history and the conformance suite all rea
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, ClassVar
 
 from sqlalchemy import Column, Table
@@ -97,6 +97,10 @@ class Part:
 
     def fields(self) -> dict[str, tuple[Column[Any], Field]]:
         """The columns that inputs write, by the input's field name."""
+        return self._fields
+
+    @cached_property
+    def _fields(self) -> dict[str, tuple[Column[Any], Field]]:
         found: dict[str, tuple[Column[Any], Field]] = {}
         for column in self.table.columns:
             declared = column.info.get("field")
@@ -123,7 +127,8 @@ def parts() -> list[Part]:
         if hasattr(mapper.class_, "__kept__")
     ]
     order = {table.name: place for place, table in enumerate(Base.metadata.sorted_tables)}
-    return sorted(found, key=lambda part: (not part.is_root, order[part.name]))
+    # External ids name rows of any table without a foreign key: they come when all those rows are there.
+    return sorted(found, key=lambda part: (not part.is_root, part.kept.aggregate is None, order[part.name]))
 
 
 def import_models() -> None:

@@ -17,22 +17,32 @@ _DIALECT = postgresql.dialect()
 
 def new_ids(tx: sa.Connection, table: sa.Table, count: int) -> list[int]:
     """Ids for rows that are about to be inserted, so that rows can refer to each other before they exist."""
-    statement = sa.text(
-        "SELECT nextval(pg_get_serial_sequence(:name, 'id')) FROM generate_series(1, :count)"
-    )
+    statement = sa.text("SELECT nextval(pg_get_serial_sequence(:name, 'id')) FROM generate_series(1, :count)")
     return list(tx.execute(statement, {"name": f'"{table.name}"', "count": count}).scalars())
 
 
 def insert(tx: sa.Connection, table: sa.Table, rows: Sequence[Row]) -> None:
-    """Insert rows; a column that a row leaves out gets its default."""
-    groups: dict[tuple[str, ...], list[Row]] = defaultdict(list)
-    for row in rows:
-        groups[tuple(sorted(row))].append(row)
-    for names, group in groups.items():
-        columns = ", ".join(f'"{name}"' for name in names)
-        _execute(
-            tx, f'INSERT INTO "{table.name}" ({columns}) SELECT {columns} FROM {_given(table, names)}', group
-        )
+    """Insert rows in one statement, so that they may refer to each other. What a row leaves out gets its default."""
+    names = sorted(set().union(*rows))
+    blank = {name: default(table.c[name]) for name in names}
+    columns = ", ".join(f'"{name}"' for name in names)
+    _execute(
+        tx,
+        f'INSERT INTO "{table.name}" ({columns}) SELECT {columns} FROM {_given(table, names)}',
+        [blank | row for row in rows],
+    )
+
+
+def default(column: sa.Column[Any]) -> Any:
+    """What the database fills in where a row leaves the column out; null where that is nothing."""
+    given = column.server_default
+    if not isinstance(given, sa.DefaultClause):
+        return None
+    text = str(given.arg)
+    if text == "{}":
+        return {}
+    python = column.type.python_type
+    return text == "true" if python is bool else python(text)
 
 
 def update(tx: sa.Connection, table: sa.Table, rows: Sequence[Row]) -> None:

@@ -53,11 +53,14 @@ class _Item:
     mode: Mode
     expected: int | None = None
     id: int | None = None
+    exists: bool = False
     outcome: Outcome = "unchanged"
     errors: list[HubError] = field(default_factory=list)
 
     def result(self) -> Result:
-        return Result(self.id, "refused" if self.errors else self.outcome, tuple(self.errors))
+        if self.errors:
+            return Result(self.id if self.exists else None, "refused", tuple(self.errors))
+        return Result(self.id, self.outcome)
 
 
 def save(
@@ -106,8 +109,16 @@ def _delete(tx: sa.Connection, part: Part, number: int, expected: int | None) ->
     except sa.exc.DBAPIError as error:
         if refusal.retryable(error):
             raise
-        return Result(number, "refused", (refusal.of(error),))
+        return Result(number, "refused", (_subject(tx, part, number, refusal.of(error)),))
     return Result(number, "deleted")
+
+
+def _subject(tx: sa.Connection, part: Part, number: int, refused: HubError) -> HubError:
+    """The refusal of a delete, naming what could not be deleted."""
+    key = tx.execute(sa.select(part.table.c[part.kept.key or "id"]).where(part.table.c.id == number)).scalar()
+    title = part.name.replace("_", " ").capitalize()
+    refused.message = refused.message.replace("It is", f'{title} "{key}" is', 1)
+    return refused
 
 
 def _remove(tx: sa.Connection, part: Part, number: int, expected: int | None) -> None:
@@ -155,7 +166,6 @@ def _attempt(tx: sa.Connection, part: Part, items: Sequence[_Item]) -> None:
 def _split(tx: sa.Connection, part: Part, items: list[_Item], refused: HubError) -> None:
     if len(items) == 1:
         items[0].errors.append(refused)
-        items[0].id = None if items[0].outcome == "created" else items[0].id
         return
     middle = len(items) // 2
     for half in (items[:middle], items[middle:]):
@@ -172,17 +182,21 @@ def _plan(tx: sa.Connection, part: Part, drafts: dict[_Item, Draft]) -> None:
 
 def _check_modes(part: Part, drafts: dict[_Item, Draft]) -> None:
     for item, draft in drafts.items():
-        item.id = draft.id
+        item.id, item.exists = draft.id, draft.current is not None
         if item.mode is Mode.CREATE and draft.current is not None:
             draft.refuse(_exists(part, draft))
         if item.mode is Mode.UPDATE and draft.current is None and not draft.errors:
-            draft.refuse(NotFound(f"No such {part.name.replace('_', ' ')} exists: create it, or name one that does."))
+            draft.refuse(
+                NotFound(f"No such {part.name.replace('_', ' ')} exists: create it, or name one that does.")
+            )
 
 
 def _exists(part: Part, draft: Draft) -> Duplicate:
     title = part.name.replace("_", " ").capitalize()
     named = draft.values.get(part.kept.key or "") or encode(part.name, draft.id or 0)
-    return Duplicate(f'{title} "{named}" exists already: update it, or choose another {part.kept.key or "id"}.')
+    return Duplicate(
+        f'{title} "{named}" exists already: update it, or choose another {part.kept.key or "id"}.'
+    )
 
 
 def _check_versions(tx: sa.Connection, part: Part, drafts: dict[_Item, Draft]) -> None:

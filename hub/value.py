@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import phonenumbers
@@ -71,7 +71,11 @@ def _matching(pattern: str, what: str, example: str) -> Check:
 
 def locale(value: Any) -> str:
     """A BCP 47 tag in its usual form (``de-AT``). Raises ``Invalid`` for one that names no known language."""
-    checked = key(value)
+    return _locale(key(value))
+
+
+@lru_cache(maxsize=1_000)
+def _locale(checked: str) -> str:
     try:
         parsed = Locale.parse(checked, sep="-")
     except (UnknownLocaleError, ValueError, TypeError) as wrong:
@@ -92,9 +96,18 @@ def currency(value: Any) -> str:
     return checked
 
 
+@cache
 def currency_digits(code: str) -> int:
     """How many decimals amounts of a currency have (Unicode CLDR)."""
     return int(get_currency_precision(code))
+
+
+def fitting(number: Decimal, code: str) -> Decimal:
+    """An amount with as many decimals as its currency has, or fewer. Raises ``Invalid`` for one with more."""
+    digits = currency_digits(code)
+    if number != round(number, digits):
+        raise Invalid(f"{number} {code} has more than {digits} decimals: round it first.")
+    return number
 
 
 def amount(value: Any) -> Decimal:
@@ -158,7 +171,9 @@ def texts(value: Any) -> dict[str, str | None]:
 def email(value: Any) -> str:
     """An e-mail address in lower case. Whether it can be reached is not asked."""
     try:
-        return validate_email(line(value), check_deliverability=False, test_environment=True).normalized.lower()
+        return validate_email(
+            line(value), check_deliverability=False, test_environment=True
+        ).normalized.lower()
     except EmailNotValidError as wrong:
         raise Invalid(f"{shown(value)} is not an e-mail address: {wrong}") from wrong
 
@@ -244,5 +259,11 @@ CHECKS: dict[str, Check] = {
 }  # fmt: skip
 """The checks by kind. ``attributes`` and ``axes`` are not here: they need the attributes' definitions."""
 
-BY_TYPE: dict[type[Any], str] = {bool: "flag", int: "whole", str: "text", Decimal: "amount", datetime: "moment"}
+BY_TYPE: dict[type[Any], str] = {
+    bool: "flag",
+    int: "whole",
+    str: "text",
+    Decimal: "amount",
+    datetime: "moment",
+}
 """The kind of a column that names none, by its Python type."""
