@@ -1,20 +1,128 @@
-"""The index: where it lies on the disk, which generation of it is in use, and who may write to it."""
+"""The index on the disk: which generation of it is in use, and whose turn it is to write.
+
+``current`` names the folder in use. A rebuild fills a folder of its own and is taken into use by renaming one file;
+readers in every process notice with their next question.
+"""
 
 from __future__ import annotations
 
+import os
+import secrets
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import fasteners
+import orjson
 
-class Unavailable(Exception):
+from search.tantivy_engine import Reader
+
+BUILDING = ".building"
+ENGINE_ERRORS = (OSError, ValueError)
+"""What the engine raises for an index that is not there, not sound or not of this shape."""
+
+
+class UnavailableError(Exception):
     """Search cannot answer at the moment. Reads by id still work."""
 
 
 class Index:
-    """The index under ``folder`` (``$HUB_VAR/search``). Cheap to make, safe to share between threads."""
+    """The index under ``folder`` (``$HUB_VAR/search``). Cheap to make; threads may share it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._reader: tuple[Path, Reader] | None = None
+        self._lock = threading.Lock()
 
-    def unavailable(self) -> Unavailable:
-        """What is said while there is no index."""
-        return Unavailable('Search has no index yet: wait for the relay to make it, or run "hub search rebuild".')
+    def current(self) -> Path | None:
+        """The folder in use; null while there is none."""
+        try:
+            return self.folder / (self.folder / "current").read_text()
+        except FileNotFoundError:
+            return None
+
+    def reader(self) -> Reader:
+        """Questions to the last commit of the folder in use. Raises what the engine raises, or ``UnavailableError``."""
+        with self._lock:
+            folder = self.current()
+            if folder is None:
+                raise UnavailableError(
+                    'Search has no index yet: wait for the relay to make it, or run "hub search rebuild".'
+                )
+            if self._reader is None or self._reader[0] != folder:
+                self._reader = folder, Reader(folder)
+            self._reader[1].refresh()
+            return self._reader[1]
+
+    @contextmanager
+    def reading(self) -> Iterator[Reader]:
+        """The same, where an index that cannot be read is reported as ``UnavailableError``."""
+        try:
+            yield self.reader()
+        except ENGINE_ERRORS as error:
+            raise UnavailableError(
+                f'The search index cannot be read ({error}): run "hub search rebuild".'
+            ) from error
+
+    @contextmanager
+    def writing(self) -> Iterator[bool]:
+        """Whether it is this process's turn to write, until the end of the block."""
+        with self._turn("writer") as mine:
+            yield mine
+
+    @contextmanager
+    def building(self) -> Iterator[Path | None]:
+        """An empty folder for another generation; null while another process builds one."""
+        with self._turn("builder") as mine:
+            if mine:
+                self._sweep(built=False)
+            yield self.folder / f"{secrets.token_hex(6)}{BUILDING}" if mine else None
+
+    def adopt(self, built: Path) -> Path:
+        """Take a folder that was built into use."""
+        adopted = built.with_suffix("")
+        built.rename(adopted)
+        self._replace(self.folder / "current", adopted.name.encode())
+        return adopted
+
+    def tidy(self) -> None:
+        """Remove the folders that are no longer in use. Only for the process whose turn it is to write."""
+        self._sweep(built=True)
+
+    def request(self, product_ids: list[int]) -> Path:
+        """Ask the process that writes to index these products anew. It removes the file when it has."""
+        path = self.folder / f"{secrets.token_hex(6)}.request"
+        self._replace(path, orjson.dumps(product_ids))
+        return path
+
+    def requests(self) -> dict[Path, list[int]]:
+        """What other processes ask for."""
+        return {path: orjson.loads(path.read_bytes()) for path in self.folder.glob("*.request")}
+
+    @contextmanager
+    def _turn(self, name: str) -> Iterator[bool]:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        lock = fasteners.InterProcessLock(self.folder / f"{name}.lock")
+        mine = lock.acquire(blocking=False)
+        try:
+            yield mine
+        finally:
+            if mine:
+                lock.release()
+
+    def _sweep(self, *, built: bool) -> None:
+        current = self.current()
+        for path in self.folder.iterdir():
+            if path.is_dir() and path != current and (path.suffix != BUILDING) is built:
+                shutil.rmtree(path, ignore_errors=True)
+
+    def _replace(self, path: Path, content: bytes) -> None:
+        """Write a file so that readers see all of it or nothing, also after a power failure."""
+        new = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+        with new.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(path)

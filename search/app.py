@@ -1,0 +1,64 @@
+"""Search as a part of the relay and of the server: started, stopped, and asked whether it is ready."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import Event, Thread
+
+import sqlalchemy as sa
+
+from hub import feed
+from hub.config import Settings
+from hub.db import Database
+from search import lane
+from search.index import Index, UnavailableError
+
+
+def opened(settings: Settings) -> Index:
+    """The index that these settings name, for questions; a process makes it once and shares it."""
+    return Index(settings.var / "search")
+
+
+def start(database: Database, settings: Settings) -> Callable[[], None]:
+    """Keep the index true to the feed in a thread of its own; gives what stops it and waits until it has.
+
+    Any number of processes may start it: one works, the others take over when it ends.
+    """
+    stop = Event()
+    thread = Thread(target=lane.run, args=(database, opened(settings), stop), name="search", daemon=True)
+    thread.start()
+
+    def end() -> None:
+        stop.set()
+        thread.join()
+
+    return end
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """How search is. ``lag``: changes of the feed not yet dealt with; null where it never began.
+
+    ``problem``: why it cannot answer; null where it can.
+    """
+
+    lag: int | None
+    documents: int
+    problem: str | None
+
+
+def ready(database: Database, index: Index) -> Readiness:
+    """Whether search answers, from how many documents, and how far it is behind."""
+    with database.read() as tx:
+        lag = _lag(tx)
+    try:
+        with index.reading() as reader:
+            return Readiness(lag, reader.count(), None)
+    except UnavailableError as error:
+        return Readiness(lag, 0, str(error))
+
+
+def _lag(tx: sa.Connection) -> int | None:
+    position = feed.position(tx, lane.NAME)
+    return None if position is None else max(feed.ends(tx)[1] - position, 0)

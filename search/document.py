@@ -1,0 +1,103 @@
+"""Documents: what the index holds of a product, for one channel or for staff. No engine is known here."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+import orjson
+
+PARTS = ("title", "labels", "body", "details")
+"""What a text says of a product: its name; what kind of thing it is and its choices; how it is described; the rest."""
+
+Window = tuple[datetime | None, datetime | None]
+"""Start and end, half-open; null is unbounded."""
+
+Key = tuple[int, int | None]
+"""Product and channel; channel null for the document of staff."""
+
+Texts = dict[str, dict[str, list[str]]]
+"""Locale → part → texts."""
+
+
+@dataclass(frozen=True)
+class Price:
+    """What one piece of a variant costs anyone in the document's channel, as a decimal text."""
+
+    amount: str
+    currency: str
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A variant inside a document. ``price`` is null where it has none, and for staff."""
+
+    id: int
+    sku: str
+    price: Price | None = None
+
+
+@dataclass(frozen=True)
+class Document:
+    """One product as one channel shows it, or as staff see it (``channel_id`` null).
+
+    ``sequence``: every change up to this one of the feed is in it.
+    ``windows``: when it is listed; empty for staff, who see it always.
+    ``identifiers``: normal forms that find it whole; ``codes``: the same as written, whose parts find it too.
+    """
+
+    product_id: int
+    channel_id: int | None
+    sequence: int
+    windows: tuple[Window, ...] = ()
+    identifiers: tuple[str, ...] = ()
+    codes: tuple[str, ...] = ()
+    texts: Texts = field(default_factory=dict)
+    variants: tuple[Variant, ...] = ()
+
+    @property
+    def key(self) -> Key:
+        """What it is the only document of."""
+        return self.product_id, self.channel_id
+
+    @cached_property
+    def content(self) -> bytes:
+        """All of it but the sequence, as JSON with sorted keys: equal products have equal bytes."""
+        said: dict[str, Any] = {
+            "product": self.product_id,
+            "channel": self.channel_id,
+            "windows": self.windows,
+            "identifiers": self.identifiers,
+            "codes": self.codes,
+            "texts": self.texts,
+            "variants": self.variants,
+        }
+        return orjson.dumps(said, option=orjson.OPT_SORT_KEYS | orjson.OPT_UTC_Z)
+
+    @property
+    def hash(self) -> str:
+        """The fingerprint of the content."""
+        return fingerprint(self.content)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The documents of some products as of ``sequence``; a product that has none is no longer there."""
+
+    sequence: int
+    product_ids: tuple[int, ...]
+    documents: tuple[Document, ...]
+
+
+def fingerprint(content: bytes) -> str:
+    """A short hash that tells contents apart."""
+    return hashlib.blake2b(content, digest_size=16).hexdigest()
+
+
+def distinct(texts: Iterable[str | None]) -> list[str]:
+    """Each text once, in order, without the empty ones."""
+    return list(dict.fromkeys(text for text in texts if text))

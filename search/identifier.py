@@ -1,0 +1,27 @@
+"""Identifiers as people type them: with spaces, hyphens and capitals, or with the zeros of a longer GTIN."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+
+GTIN_LENGTH = 14
+
+
+def normal(text: str) -> str:
+    """Letters and digits alone, in one case: how identifiers are compared."""
+    return "".join(
+        character for character in unicodedata.normalize("NFKC", text).casefold() if character.isalnum()
+    )
+
+
+def normals(texts: Iterable[str]) -> tuple[str, ...]:
+    """The distinct normal forms, sorted; a text without letters or digits has none."""
+    return tuple(sorted({normal(text) for text in texts} - {""}))
+
+
+def asked(text: str) -> tuple[str, ...]:
+    """What a whole question may be as an identifier. A GTIN is kept with 14 digits, however many were typed."""
+    whole = normal(text)
+    padded = whole.zfill(GTIN_LENGTH) if whole.isascii() and whole.isdigit() else whole
+    return tuple(dict.fromkeys(form for form in (whole, padded) if form))

@@ -1,0 +1,43 @@
+"""Languages: which texts are stemmed, and by the rules of which tongue.
+
+The list is closed, so a new locale adds no field to the index: its texts go to the fields of its language, or to the
+unstemmed ones.
+"""
+
+from __future__ import annotations
+
+STEMMED = {
+    "ar": "arabic",
+    "da": "danish",
+    "de": "german",
+    "el": "greek",
+    "en": "english",
+    "es": "spanish",
+    "fi": "finnish",
+    "fr": "french",
+    "hu": "hungarian",
+    "it": "italian",
+    "nl": "dutch",
+    "no": "norwegian",
+    "pt": "portuguese",
+    "ro": "romanian",
+    "ru": "russian",
+    "sv": "swedish",
+    "ta": "tamil",
+    "tr": "turkish",
+}
+"""Language subtag → name of the stemmer."""
+
+UNSTEMMED = "any"
+"""Every text of a document as it stands: for languages without a stemmer, and for staff who name no locale."""
+
+ALIASES = {"nb": "no", "nn": "no"}
+
+
+def of(locale: str | None) -> str:
+    """The language whose rules a locale's texts follow, or ``any``."""
+    if locale is None:
+        return UNSTEMMED
+    subtag = locale.replace("_", "-").split("-")[0].lower()
+    subtag = ALIASES.get(subtag, subtag)
+    return subtag if subtag in STEMMED else UNSTEMMED
