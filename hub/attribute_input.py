@@ -80,7 +80,7 @@ class _Taking:
     def _look_up_references(self, drafts: Sequence[Draft]) -> None:
         for draft in drafts:
             for one in draft.attributes or ():
-                definition = self._definitions.get(one.get("code")) if isinstance(one, dict) else None
+                definition = self._definitions.get(str(one.get("code"))) if isinstance(one, dict) else None
                 if (
                     definition is not None
                     and definition.type == "reference"

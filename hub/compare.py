@@ -11,10 +11,9 @@ import sqlalchemy as sa
 from hub import attribute_input, registry, row
 from hub.draft import Draft
 from hub.errors import Invalid, Required
-from hub.registry import Part
 
 
-def complete(tx: sa.Connection, part: Part, roots: Sequence[Draft]) -> None:
+def complete(tx: sa.Connection, roots: Sequence[Draft]) -> None:
     """Fill in what follows from the rest of the input, and refuse what is missing."""
     drafts = [draft for root in roots for draft in root.walk() if not draft.remove]
     _merge_texts(tx, drafts)

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar, cast
 
 import orjson
 import psycopg
@@ -37,7 +37,7 @@ class Base(DeclarativeBase):
     """Every table of the hub. Classes only declare tables: statements are written with SQLAlchemy Core."""
 
     metadata = sa.MetaData(naming_convention=NAMES)
-    type_annotation_map = {
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
         int: sa.BigInteger,
         str: sa.Text,
         Json: JSONB,
@@ -148,8 +148,7 @@ def sign(tx: sa.Connection, writer: Writer) -> None:
 def raw(tx: sa.Connection) -> psycopg.Connection[Any]:
     """The psycopg connection below ``tx``, for COPY."""
     connection = tx.connection.driver_connection
-    assert isinstance(connection, psycopg.Connection)
-    return connection
+    return cast("psycopg.Connection[Any]", connection)
 
 
 set_json_dumps(partial(orjson.dumps, option=orjson.OPT_NON_STR_KEYS))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,7 +15,7 @@ from hub.reference import Directory, Way, way
 from hub.registry import Part
 from hub.row import default, new_ids
 
-Stored = Mapping[str, Any]
+Stored = dict[str, Any]
 
 
 def lock(tx: sa.Connection, part: Part, numbers: Iterable[int]) -> dict[int, Stored]:
@@ -32,7 +32,7 @@ def lock(tx: sa.Connection, part: Part, numbers: Iterable[int]) -> dict[int, Sto
         .order_by(table.c.id)
         .with_for_update(key_share=True)
     )
-    return {stored["id"]: stored for stored in tx.execute(statement).mappings()}
+    return {stored["id"]: dict(stored) for stored in tx.execute(statement).mappings()}
 
 
 def absent(part: Part, number: int) -> NotFound:
@@ -63,9 +63,11 @@ def _names(draft: Draft) -> list[Way]:
     found: list[Way] = []
     if key is not None and draft.values.get(key) is not None:
         found.append(("key", draft.values[key]))
-    for external in draft.parts.get("external_ids", ()):
-        if {"system", "value"} <= external.values.keys() and not external.remove:
-            found.append(("external_id", (external.values["system"], external.values["value"])))
+    found.extend(
+        ("external_id", (external.values["system"], external.values["value"]))
+        for external in draft.parts.get("external_ids", ())
+        if {"system", "value"} <= external.values.keys() and not external.remove
+    )
     return found
 
 
@@ -172,7 +174,7 @@ def _stored(tx: sa.Connection, child: Part, parents: Sequence[Draft]) -> dict[in
     if child.kept.aggregate is None:
         statement = statement.where(child.table.c.entity == parents[0].part.name)
     for stored in tx.execute(statement).mappings():
-        found[stored[column.name]].append(stored)
+        found[stored[column.name]].append(dict(stored))
     return found
 
 

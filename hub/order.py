@@ -13,7 +13,6 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped
 
 from hub.channel import Channel, ChannelLocale
-
 from hub.db import Base, Id, Json, belongs, written
 from hub.locale import Locale
 from hub.product import Product, Variant

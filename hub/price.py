@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from sqlalchemy.orm import Mapped
-from collections.abc import Sequence
-from datetime import datetime
-from decimal import Decimal
 
 from hub import value
 from hub.channel import ChannelPriceList
 from hub.db import Base, Id, written
 from hub.errors import Invalid
-from hub.provenance import Sourced
 from hub.price_list import PriceList
+from hub.provenance import Sourced
 from hub.registry import Event, Kept, KeptModel
 
 if TYPE_CHECKING:

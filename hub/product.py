@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped
-
-from typing import Any
 
 from hub import gtin
 from hub.db import Base, Id, Json, belongs, written
@@ -59,7 +57,11 @@ class Variant(KeptModel, Sourced, Base):
     __table_args__ = (
         sa.UniqueConstraint("id", "product_id"),
         sa.Index(
-            "uq_variant_axes", "product_id", "axes", unique=True, postgresql_where=sa.text("axes <> '{}'::jsonb")
+            "uq_variant_axes",
+            "product_id",
+            "axes",
+            unique=True,
+            postgresql_where=sa.text("axes <> '{}'::jsonb"),
         ),
         sa.CheckConstraint("sku <> ''", name="sku"),
         sa.CheckConstraint("jsonb_typeof(attributes) = 'object'", name="attributes"),

@@ -92,7 +92,6 @@ def _statement(noun: str, how: str, names: set[Any]) -> sa.Select[Any]:
             .table_valued("system", "value")
             .render_derived()
         )
-        named = sa.func.array([external.c.system, external.c.value])
         return sa.select(
             sa.literal_column("ARRAY[external_id.system, external_id.value]").label("named"),
             external.c.entity_id,

@@ -177,7 +177,7 @@ def _plan(tx: sa.Connection, part: Part, drafts: dict[_Item, Draft]) -> None:
     find.match(tx, part, roots)
     _check_modes(part, drafts)
     _check_versions(tx, part, drafts)
-    compare.complete(tx, part, [draft for draft in roots if not draft.errors])
+    compare.complete(tx, [draft for draft in roots if not draft.errors])
 
 
 def _check_modes(part: Part, drafts: dict[_Item, Draft]) -> None:

@@ -20,9 +20,11 @@ from email_validator import EmailNotValidError, validate_email
 from hub import unit
 from hub.errors import Invalid, Limit
 
+SHOWN = 60
 LONGEST_LINE = 1_000
 LONGEST_TEXT = 200_000
 LARGEST_COUNT = 2**53 - 1
+LARGEST_EXPONENT = 30
 
 Check = Callable[[Any], Any]
 
@@ -30,7 +32,7 @@ Check = Callable[[Any], Any]
 def shown(value: Any) -> str:
     """A value as messages show it: quoted, and cut where it is long."""
     text = str(value)
-    return f'"{text[:60]}…"' if len(text) > 60 else f'"{text}"'
+    return f'"{text[:SHOWN]}…"' if len(text) > SHOWN else f'"{text}"'
 
 
 def text(value: Any, longest: int = LONGEST_TEXT) -> str:
@@ -118,7 +120,7 @@ def amount(value: Any) -> Decimal:
         number = Decimal(value)
     except InvalidOperation as wrong:
         raise Invalid(f'{shown(value)} is not a decimal number: write it like "12.50".') from wrong
-    if not number.is_finite() or abs(number.adjusted()) > 30:
+    if not number.is_finite() or abs(number.adjusted()) > LARGEST_EXPONENT:
         raise Invalid(f"{shown(value)} is not a number that can be kept.")
     return number
 
