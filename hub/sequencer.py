@@ -45,7 +45,7 @@ def step(tx: sa.Connection, batch: int = BATCH) -> int:
     if tx.scalar(sa.select(Pending.id).limit(1)) is None:
         return 0
     head = tx.execute(sa.select(Head.sequence).with_for_update()).scalar_one()
-    _provide(tx, head + batch)
+    _provide(tx, head + 1, head + batch)
     moved = tx.execute(MOVE, {"batch": batch, "head": head}).rowcount
     tx.execute(sa.update(Head).values(sequence=head + moved))
     return moved
@@ -70,7 +70,7 @@ def prepare(tx: sa.Connection) -> None:
     """Make the head and the first partitions where they are missing."""
     tx.execute(sa.text("INSERT INTO head DEFAULT VALUES ON CONFLICT DO NOTHING"))
     head = tx.execute(sa.select(Head.sequence).with_for_update()).scalar_one()
-    _provide(tx, head + BATCH)
+    _provide(tx, head + 1, head + BATCH)
 
 
 def drop_old(tx: sa.Connection, days: float = KEEP_DAYS) -> int:
@@ -96,11 +96,10 @@ def _is_young(tx: sa.Connection, last: int, days: float) -> bool:
     return tx.scalar(sa.select(Feed.sequenced_at >= limit).where(Feed.sequence == last)) is not False
 
 
-def _provide(tx: sa.Connection, through: int) -> None:
-    """Have a partition for every sequence up to this one, and one more ahead."""
+def _provide(tx: sa.Connection, first: int, last: int) -> None:
+    """Have a partition for every sequence from ``first`` to ``last``, and one more ahead."""
     have = _partitions(tx)
-    last = _start(through) + PARTITION
-    for start in range(_start(max(through - BATCH, 1)), last + 1, PARTITION):
+    for start in range(_start(first), _start(last) + PARTITION + 1, PARTITION):
         if start not in have:
             _attach(tx, start)
 
