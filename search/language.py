@@ -28,6 +28,9 @@ STEMMED = {
 }
 """Language subtag → name of the stemmer."""
 
+WITHOUT_STOP_WORDS = frozenset({"ar", "el", "ro", "ta", "tr"})
+"""Stemmed languages for which the embedded engine ships no list of words to skip."""
+
 UNSTEMMED = "any"
 """Every text of a document as it stands: for languages without a stemmer, and for staff who name no locale."""
 

@@ -98,14 +98,17 @@ def _analyzer(tongue: str) -> TextAnalyzer:
     )
     if tongue in language.STEMMED:
         name = language.STEMMED[tongue]
-        built = built.filter(Filter.stopword(name)).filter(Filter.stemmer(name))
+        if tongue not in language.WITHOUT_STOP_WORDS:
+            built = built.filter(Filter.stopword(name))
+        built = built.filter(Filter.stemmer(name))
     return built.filter(Filter.ascii_fold()).build()
 
 
 @cache
 def _schema() -> tantivy.Schema:
     builder = tantivy.SchemaBuilder()
-    builder.add_unsigned_field("product", indexed=True, fast=True)
+    # A signed field: deleting by a term of an unsigned one finds nothing in tantivy-py 0.27.
+    builder.add_integer_field("product", indexed=True, fast=True)
     builder.add_integer_field("channel", indexed=True, fast=True)
     builder.add_unsigned_field("sequence", fast=True)
     builder.add_integer_field("starts", indexed=True, fast=True)
@@ -197,7 +200,7 @@ def _entry(
     product: int, channel: int, sequence: int, *, window: Window = (None, None), content: bytes | None = None
 ) -> tantivy.Document:
     entry = tantivy.Document()
-    entry.add_unsigned("product", product)
+    entry.add_integer("product", product)
     entry.add_integer("channel", channel)
     entry.add_unsigned("sequence", sequence)
     entry.add_integer("starts", -EVER if window[0] is None else _milliseconds(window[0]))
@@ -380,5 +383,4 @@ def _one_of(product_ids: Collection[int]) -> Query:
 
 
 def _between(field: str, lowest: int | None, highest: int | None) -> Query:
-    kind = FieldType.Unsigned if field == "product" else FieldType.Integer
-    return Query.range_query(_schema(), field, kind, lowest, highest)
+    return Query.range_query(_schema(), field, FieldType.Integer, lowest, highest)

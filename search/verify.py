@@ -33,15 +33,21 @@ class Fault:
     kind: Kind
     parts: tuple[str, ...] = ()
 
+    def __str__(self) -> str:
+        product, channel = self.key
+        place = "for staff" if channel is None else f"in channel {channel}"
+        found = f"differs in {', '.join(self.parts)}" if self.parts else f"is {self.kind}"
+        return f"The document of product {product} {place} {found}."
+
 
 @dataclass(frozen=True)
 class Report:
-    """What was compared and what was wrong. ``repaired``: the faults were mended, and looked at again."""
+    """What was compared, what was wrong, and how many of the faults remain after a repair."""
 
     products: int
     documents: int
     faults: tuple[Fault, ...]
-    repaired: bool = False
+    remaining: int
 
 
 def verify(
@@ -61,9 +67,11 @@ def verify(
             if progress:
                 progress(compared, compared)
     faults = _settled(database, index, faults)
+    remaining = len(faults)
     if repair and faults:
         mend(database, index, sorted({fault.key[0] for fault in faults}))
-    return Report(compared, documents, tuple(faults), repaired=repair and bool(faults))
+        remaining = len(_settled(database, index, faults))
+    return Report(compared, documents, tuple(faults), remaining)
 
 
 def _ranges(database: Database, reader: Reader) -> Iterator[tuple[tuple[int, int], list[int]]]:
