@@ -82,7 +82,10 @@ class ChannelMapping:
 
 @dataclass(frozen=True)
 class Mapping:
-    """A whole mapping. ``hash`` tells two versions of it apart."""
+    """A whole mapping. ``hash`` tells two versions of it apart.
+
+    ``locale`` is that of the texts in the file, ``names`` that of the names in the mapping itself.
+    """
 
     name: str
     system: str
@@ -91,6 +94,7 @@ class Mapping:
     attributes: tuple[AttributeMapping, ...] = ()
     form: Format = field(default_factory=Format)
     locale: str = "en"
+    names: str = "en"
     channel: ChannelMapping | None = None
     price_lists: tuple[Json, ...] = ()
     product_types: tuple[Json, ...] = ()
@@ -104,7 +108,9 @@ class Mapping:
         if channel is None or (self.channel is not None and channel == self.channel.code):
             return made
         if self.channel is None:
-            raise Invalid(f'Mapping "{self.name}" lists into no channel: describe its channel, or leave --channel out.')
+            raise Invalid(
+                f'Mapping "{self.name}" lists into no channel: describe its channel, or leave --channel out.'
+            )
         code = str(value.CHECKS["code"](channel))
         return replace(made, channel=replace(self.channel, code=code, name=code))
 
@@ -139,7 +145,9 @@ def parse(text: bytes, name: str) -> Mapping:
 
 def _refusal(name: str, wrong: ValidationError) -> Invalid:
     place = "/".join(str(part) for part in wrong.absolute_path) or "the top"
-    return Invalid(f'Mapping "{name}", at {place}: {wrong.message}. See mapping.schema.json.', tuple(wrong.absolute_path))
+    return Invalid(
+        f'Mapping "{name}", at {place}: {wrong.message}. See mapping.schema.json.', tuple(wrong.absolute_path)
+    )
 
 
 def _mapping(document: Json, digest: str) -> Mapping:
@@ -151,9 +159,12 @@ def _mapping(document: Json, digest: str) -> Mapping:
         system=document["system"],
         key=document["key"],
         fields=tuple(_field(each) for each in document["fields"]),
-        attributes=tuple(_attribute(each, defaults.get(each["type"], {})) for each in document.get("attributes", ())),
+        attributes=tuple(
+            _attribute(each, defaults.get(each["type"], {})) for each in document.get("attributes", ())
+        ),
         form=Format(**document.get("format", {})),
         locale=document.get("locale", "en"),
+        names=document.get("locale", "en"),
         channel=None if channel is None else ChannelMapping(**_tuples(channel)),
         price_lists=tuple(make.get("price_lists", ())),
         product_types=tuple(make.get("product_types", ())),
@@ -190,14 +201,18 @@ def _check(made: Mapping, name: str) -> None:
         try:
             _check_type(each)
         except HubError as wrong:
-            raise Invalid(f'Mapping "{name}", at attributes/{place}: {wrong.message}', ("attributes", place)) from wrong
+            raise Invalid(
+                f'Mapping "{name}", at attributes/{place}: {wrong.message}', ("attributes", place)
+            ) from wrong
 
 
 def _check_once(name: str, values: Iterable[str], section: str, what: str) -> None:
     seen: set[str] = set()
     for place, one in enumerate(values):
         if one in seen:
-            raise Invalid(f'Mapping "{name}", at {section}/{place}: {what} "{one}" is named twice.', (section, place))
+            raise Invalid(
+                f'Mapping "{name}", at {section}/{place}: {what} "{one}" is named twice.', (section, place)
+            )
         seen.add(one)
 
 
@@ -205,6 +220,10 @@ def _check_type(each: AttributeMapping) -> None:
     if each.unit is not None:
         unit.find(each.unit)
     if (each.type == "measurement") != (each.unit is not None):
-        raise Invalid(f'Attribute "{each.code}" is {each.type}: a measurement names its unit, and nothing else does.')
+        raise Invalid(
+            f'Attribute "{each.code}" is {each.type}: a measurement names its unit, and nothing else does.'
+        )
     if (each.type == "money") != (each.currency is not None):
-        raise Invalid(f'Attribute "{each.code}" is {each.type}: money names its currency, and nothing else does.')
+        raise Invalid(
+            f'Attribute "{each.code}" is {each.type}: money names its currency, and nothing else does.'
+        )

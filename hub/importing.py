@@ -1,0 +1,416 @@
+"""Imports: a file of any length through a mapping into the hub, batch by batch.
+
+A batch is one transaction: products, what they need, what was refused, and how far the run has come. A run that was
+killed goes on after its last batch.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from hub import import_run, reading, refusal
+from hub.db import Database, Writer
+from hub.errors import Conflict, Duplicate, HubError, Required
+from hub.external_id import ExternalId
+from hub.import_ground import Known, Needs, lay
+from hub.import_run import COUNTS, ImportReject, ImportRun, ImportSeen
+from hub.mapper import Mapper, Refusal, Row
+from hub.mapper import refusal as refused
+from hub.mapping import Mapping
+from hub.product import Identifier, Product, Variant
+from hub.reading import Position, Record
+from hub.save import Mode, Policy, Result, save
+
+BATCH = 500
+ATTEMPTS = 5
+"""How often a batch is tried that others' writes get in the way of."""
+
+LOCK = 4_823_002
+WAIT_SECONDS = 15
+"""How long a run waits for the one before it on the same file: a killed one's transaction may take a moment to end."""
+
+Transaction = Callable[[], AbstractContextManager[sa.Connection]]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is. ``offset`` of ``size`` unpacked bytes."""
+
+    offset: int
+    size: int
+    number: int
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a run did. ``refused`` values stand beside the records: theirs were imported without them."""
+
+    run: int
+    read: int
+    created: int
+    updated: int
+    unchanged: int
+    skipped: int
+    refused: int
+    made: dict[str, int]
+    resumed: int
+
+    def __post_init__(self) -> None:
+        if self.read != self.created + self.updated + self.unchanged + self.skipped:
+            raise ValueError(f"The summary does not add up: {self}")
+
+
+@dataclass
+class Batch:
+    """Some records on their way into the hub: the rows that are good so far, and what was refused."""
+
+    records: Sequence[Record]
+    rows: list[tuple[int, Row]] = field(default_factory=list)
+    refusals: list[tuple[int, Refusal]] = field(default_factory=list)
+    outcomes: dict[str, int] = field(default_factory=dict)
+
+    def skip(self, number: int, *why: Refusal) -> None:
+        """Refuse a record."""
+        self.outcomes["skipped"] = self.outcomes.get("skipped", 0) + 1
+        self.refusals += [(number, each) for each in why]
+
+    def drop(self, bad: dict[int, Refusal]) -> None:
+        """Refuse rows by their record's number."""
+        for number, _ in self.rows:
+            if number in bad:
+                self.skip(number, bad[number])
+        self.rows = [(number, row) for number, row in self.rows if number not in bad]
+
+
+def check(path: Path, mapping: Mapping) -> reading.Measure:
+    """Look at a file before anything is written. Raises ``HubError`` where it cannot be imported."""
+    if not path.is_file():
+        raise Required(f'File "{path}" does not exist: name one that does.')
+    found = reading.measure(path)
+    columns = reading.columns(path, mapping.form)
+    if columns is not None:
+        _check_columns(columns, mapping)
+    return found
+
+
+def _check_columns(columns: Sequence[str], mapping: Mapping) -> None:
+    known = Mapper(mapping).known | {reading.ERROR}
+    unknown = [name for name in columns if name not in known]
+    if unknown and mapping.refuse_unknown:
+        raise refusal_of_columns(unknown, mapping)
+
+
+def refusal_of_columns(unknown: Sequence[str], mapping: Mapping) -> HubError:
+    """The refusal of a CSV file with columns that its mapping does not name."""
+    named = ", ".join(f'"{name}"' for name in unknown)
+    return Required(
+        f'Mapping "{mapping.name}" does not name the columns {named}: map them, or list them under ignore.'
+    )
+
+
+def run(
+    database: Database, path: Path, mapping: Mapping, tell: Callable[[Progress], None], batch: int = BATCH
+) -> Summary:
+    """Import a file, or go on with the run of it that was cut short. Raises ``HubError`` where none of it can be."""
+    found = check(path, mapping)
+    what = _what(path, mapping, found)
+    with _alone(database, what):
+        with database.engine.begin() as tx:
+            stored = import_run.resume(tx, **what)
+        writer = Writer(actor=f"import:{stored['id']}", source=mapping.system)
+        running = Run(partial(database.write, writer), path, mapping, stored, batch)
+        running.go(found.size, tell)
+        return running.summary(database)
+
+
+def finish(database: Database, run_id: int) -> None:
+    """Close a run, once its rejects are in the hands of whoever asked for it."""
+    with database.engine.begin() as tx:
+        tx.execute(sa.delete(ImportSeen).where(ImportSeen.run_id == run_id))
+        tx.execute(sa.update(ImportRun).where(ImportRun.id == run_id).values(finished_at=sa.func.now()))
+
+
+def _what(path: Path, mapping: Mapping, found: reading.Measure) -> dict[str, Any]:
+    return {
+        "file": path.name,
+        "file_hash": found.sha256,
+        "mapping": mapping.name,
+        "mapping_hash": mapping.hash,
+        "channel": None if mapping.channel is None else mapping.channel.code,
+        "locale": mapping.locale,
+    }
+
+
+@contextmanager
+def _alone(database: Database, what: dict[str, Any]) -> Iterator[None]:
+    """Keep a second run of the same file out. PostgreSQL lets go of the lock when this process dies."""
+    key = {"lock": LOCK, "name": f"{what['file_hash']} {what['mapping_hash']}"}
+    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as guard:
+        guard.execute(sa.text(f"SET lock_timeout = '{WAIT_SECONDS}s'"))
+        try:
+            guard.execute(sa.text("SELECT pg_advisory_lock(:lock, hashtext(:name))"), key)
+        except sa.exc.OperationalError as wrong:
+            raise Conflict(f'Another import of "{what["file"]}" is running: wait until it ends.') from wrong
+        try:
+            yield
+        finally:
+            guard.execute(sa.text("SELECT pg_advisory_unlock(:lock, hashtext(:name))"), key)
+            guard.execute(sa.text("RESET lock_timeout"))
+
+
+class Run:
+    """One run on its way through a file."""
+
+    def __init__(
+        self,
+        transaction: Transaction,
+        path: Path,
+        mapping: Mapping,
+        stored: sa.RowMapping,
+        batch: int = BATCH,
+    ) -> None:
+        self.id: int = stored["id"]
+        self.made: dict[str, int] = {}
+        self._transaction = transaction
+        self._path = path
+        self._mapping = mapping
+        self._mapper = Mapper(mapping)
+        self._start = Position(stored["offset"], stored["number"], stored["line"])
+        self._batch = batch
+
+    def go(self, size: int, tell: Callable[[Progress], None]) -> None:
+        """Take the file from where the run stands to its end."""
+        with self._transaction() as tx:
+            self.made = lay(tx, self._mapping)
+            self._known = Known(tx, self._mapping)
+        records = reading.records(self._path, self._mapping.form, self._start)
+        tell(Progress(self._start.offset, size, self._start.number))
+        while some := list(itertools.islice(records, self._batch)):
+            self._take(some)
+            tell(Progress(some[-1].end.offset, size, some[-1].number))
+        tell(Progress(size, size, self._start.number))
+
+    def summary(self, database: Database) -> Summary:
+        """The counts of the whole run, also of what it did before it was cut short."""
+        with database.read() as tx:
+            return self.summed(tx)
+
+    def summed(self, tx: sa.Connection) -> Summary:
+        """The same, read in a transaction of the run's own."""
+        columns = [ImportRun.__table__.c[name] for name in (*COUNTS, "refused")]
+        counts = tx.execute(sa.select(*columns).where(ImportRun.id == self.id)).mappings().one()
+        return Summary(run=self.id, **counts, made=self.made, resumed=self._start.number)
+
+    def _take(self, records: Sequence[Record]) -> None:
+        """One batch, tried again where someone else wrote the same objects at the same moment."""
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                with self._transaction() as tx:
+                    needs = self._write(tx, records)
+            except sa.exc.DBAPIError as error:
+                if attempt == ATTEMPTS or not refusal.retryable(error):
+                    raise
+            else:
+                self._known.learn(needs)
+                return
+
+    def _write(self, tx: sa.Connection, records: Sequence[Record]) -> Needs:
+        batch = Batch(records)
+        self._map(batch)
+        self._refuse_repeats(tx, batch)
+        self._find(tx, batch)
+        self._refuse_taken_numbers(tx, batch)
+        needs = self._known.missing(Needs.of(row for _, row in batch.rows))
+        self._known.make(tx, needs)
+        self._save(tx, batch)
+        self._note(tx, batch)
+        return needs
+
+    def _map(self, batch: Batch) -> None:
+        for record in batch.records:
+            if record.data is None:
+                assert record.error is not None
+                batch.skip(record.number, refused(record.error, None, None))
+                continue
+            row = self._mapper.row(record.data)
+            if row.key is None and row.is_good:
+                row.refusals.append(refused(_keyless(self._mapping), self._mapping.key, None))
+            if row.is_good:
+                batch.rows.append((record.number, row))
+                batch.refusals += [(record.number, each) for each in row.refusals]
+            else:
+                batch.skip(record.number, *row.refusals)
+
+    def _refuse_repeats(self, tx: sa.Connection, batch: Batch) -> None:
+        """A second record about the same product is refused: which of them were right?"""
+        first: dict[str, int] = {}
+        bad: dict[int, Refusal] = {}
+        for number, row in batch.rows:
+            if first.setdefault(str(row.key), number) != number:
+                bad[number] = self._repeat(row, first[str(row.key)])
+        before = import_run.see(tx, self.id, first)
+        for number, row in batch.rows:
+            if number not in bad and (earlier := before.get(str(row.key))) is not None:
+                bad[number] = self._repeat(row, earlier)
+        batch.drop(bad)
+
+    def _repeat(self, row: Row, earlier: int) -> Refusal:
+        wrong = Duplicate(
+            f'Record {earlier} of the file has {self._mapping.key} "{row.key}" too: leave one of them out.'
+        )
+        return refused(wrong, self._mapper.source_of(self._mapping.key), row.key)
+
+    def _find(self, tx: sa.Connection, batch: Batch) -> None:
+        """Give rows the id of the product that has their key, so that a slug or a SKU may change."""
+        known = find(tx, self._mapping.key, [str(row.key) for _, row in batch.rows])
+        for _, row in batch.rows:
+            if (number := known.get(str(row.key))) is not None:
+                row.data["id"] = number
+
+    def _refuse_taken_numbers(self, tx: sa.Connection, batch: Batch) -> None:
+        """A GTIN that another variant has stays there; here it is refused, and the product goes in without it."""
+        source = next(
+            (each for each in self._mapping.fields if each.to == "variants[].identifiers[gtin]"), None
+        )
+        if source is None or source.refuse != "value":
+            return
+        owners = _owners(tx, [one["value"] for _, row in batch.rows for one in _numbers(row)])
+        for number, row in batch.rows:
+            sku = row.data["variants"][0].get("sku")
+            for one in _numbers(row):
+                owner = owners.setdefault(one["value"], sku)
+                if owner != sku:
+                    row.data["variants"][0]["identifiers"].remove(one)
+                    wrong = Duplicate(
+                        f'GTIN "{one["value"]}" belongs to variant "{owner}": remove it there first.'
+                    )
+                    field_ = ", ".join(source.source)
+                    batch.refusals.append((number, refused(wrong, field_, one["value"], imported=True)))
+
+    def _save(self, tx: sa.Connection, batch: Batch) -> None:
+        for mode in (Mode.UPDATE, Mode.CREATE):
+            chosen = [
+                (number, row) for number, row in batch.rows if ("id" in row.data) == (mode is Mode.UPDATE)
+            ]
+            again = self._save_some(tx, batch, chosen, mode) if chosen else []
+            if again:
+                self._save_some(tx, batch, again, mode)
+
+    def _save_some(
+        self, tx: sa.Connection, batch: Batch, rows: Sequence[tuple[int, Row]], mode: Mode
+    ) -> list[tuple[int, Row]]:
+        """Save rows; gives those that are good once the values are out that may be refused alone."""
+        results = save(tx, "product", [row.data for _, row in rows], mode=mode, policy=Policy.SKIP_INVALID)
+        again = []
+        for (number, row), result in zip(rows, results, strict=True):
+            if result.outcome != "refused":
+                batch.outcomes[result.outcome] = batch.outcomes.get(result.outcome, 0) + 1
+            elif self._lighten(batch, number, row, result):
+                again.append((number, row))
+            else:
+                batch.skip(number, *(self._of(error, row) for error in result.errors))
+        return again
+
+    def _lighten(self, batch: Batch, number: int, row: Row, result: Result) -> bool:
+        """Take the attribute values out that are wrong, if each of them may be refused alone."""
+        paths = {error.path[:2] for error in result.errors}
+        places = {path[1] for path in paths if path[:1] == ("attributes",) and len(path) == 2}
+        attributes = row.data.get("attributes", [])
+        codes = {attributes[place]["code"] for place in places if isinstance(place, int)}
+        if len(places) < len(paths) or not codes or not codes <= self._mapper.tolerant:
+            return False
+        batch.refusals += [(number, self._of(error, row, imported=True)) for error in result.errors]
+        row.data["attributes"] = [one for place, one in enumerate(attributes) if place not in places]
+        return True
+
+    def _of(self, error: HubError, row: Row, *, imported: bool = False) -> Refusal:
+        source = self._mapper.source(error.path, row.data)
+        return refused(error, source, _at(row.data, error.path), imported=imported)
+
+    def _note(self, tx: sa.Connection, batch: Batch) -> None:
+        """Write down what was refused and how far the run is, with the same commit."""
+        if batch.refusals:
+            tx.execute(sa.insert(ImportReject), [self._reject(*each) for each in batch.refusals])
+        counted = {name: ImportRun.__table__.c[name] + count for name, count in batch.outcomes.items()}
+        values = sum(each.imported for _, each in batch.refusals)
+        end = batch.records[-1].end
+        tx.execute(
+            sa.update(ImportRun)
+            .where(ImportRun.id == self.id)
+            .values(
+                **counted,
+                read=ImportRun.read + len(batch.records),
+                refused=ImportRun.refused + values,
+                offset=end.offset,
+                number=end.number,
+                line=end.line,
+            )
+        )
+
+    def _reject(self, number: int, each: Refusal) -> dict[str, Any]:
+        return {
+            "run_id": self.id,
+            "number": number,
+            "code": each.code,
+            "field": each.field,
+            "value": each.value,
+            "message": each.message,
+            "imported": each.imported,
+        }
+
+
+def find(tx: sa.Connection, key: str, values: Sequence[str]) -> dict[str, int]:
+    """The products that have a mapping's key, by its value."""
+    wanted = sa.cast(list(values), sa.ARRAY(sa.Text))
+    if key == "slug":
+        statement = sa.select(Product.slug, Product.id).where(Product.slug == sa.any_(wanted))
+    elif key == "variants[].sku":
+        statement = sa.select(Variant.sku, Variant.product_id).where(Variant.sku == sa.any_(wanted))
+    else:
+        statement = sa.select(ExternalId.value, ExternalId.entity_id).where(
+            ExternalId.entity == "product",
+            ExternalId.system == key.removeprefix("external_ids."),
+            ExternalId.value == sa.any_(wanted),
+        )
+    return {str(value): number for value, number in tx.execute(statement).tuples()}
+
+
+def _owners(tx: sa.Connection, numbers: Sequence[str]) -> dict[str, str]:
+    """The SKUs of the variants that have these GTINs now."""
+    statement = (
+        sa.select(Identifier.value, Variant.sku)
+        .join(Variant, Variant.id == Identifier.variant_id)
+        .where(
+            Identifier.type == "gtin", Identifier.value == sa.any_(sa.cast(list(numbers), sa.ARRAY(sa.Text)))
+        )
+    )
+    return {value: sku for value, sku in tx.execute(statement).tuples()}
+
+
+def _numbers(row: Row) -> list[dict[str, str]]:
+    variants = row.data.get("variants", [])
+    return [one for variant in variants for one in variant.get("identifiers", ()) if one["type"] == "gtin"]
+
+
+def _keyless(mapping: Mapping) -> HubError:
+    return Required(
+        f'The record has no value for {mapping.key}, by which mapping "{mapping.name}" knows it: give it.'
+    )
+
+
+def _at(data: Any, path: Sequence[str | int]) -> Any:
+    """The value at a path of a row; null where the path leads nowhere."""
+    for step in path:
+        try:
+            data = data[step]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return data["value"] if isinstance(data, dict) and "value" in data else data

@@ -1,0 +1,383 @@
+"""From a record of a file to a row for ``hub.save``: a mapping, made ready once and then run for every record."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Literal
+
+from hub import gtin
+from hub.db import Json
+from hub.errors import Code, HubError, Invalid, Required
+from hub.mapping import AttributeMapping, FieldMapping, Mapping
+from hub.transform import Step, chain
+from hub.value import CHECKS, key, shown
+
+_INTEGER = re.compile(r"[-+]?[0-9]{1,15}")
+_TARGET = re.compile(r"(?P<variant>variants\[\]\.)?(?P<name>\w+)(?:\[(?P<in>[^\]]+)\])?(?:\.(?P<below>.+))?")
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Something of a record that is refused. ``imported``: only this value, the rest of the record went in."""
+
+    code: Code
+    field: str | None
+    value: str | None
+    message: str
+    imported: bool = False
+
+
+Need = tuple[Literal["type", "option", "asset"], str, Any]
+"""What a row names that may have to be made first: a type with its name, an option of an attribute, an address."""
+
+
+@dataclass(slots=True)
+class Row:
+    """What a record says, as an input of ``hub.save``. ``key`` is null where the record names none.
+
+    ``refusals`` of values stand beside a row that is good without them; any other refuses the record.
+    """
+
+    data: Json
+    key: str | None = None
+    refusals: list[Refusal] = field(default_factory=list)
+    needs: list[Need] = field(default_factory=list)
+
+    @property
+    def is_good(self) -> bool:
+        """Whether the record may be saved."""
+        return all(each.imported for each in self.refusals)
+
+
+Put = Callable[[Row, Any, Json], None]
+
+
+class Mapper:
+    """A mapping made ready."""
+
+    def __init__(self, mapping: Mapping) -> None:
+        self.mapping = mapping
+        self._fields = [_Field(self, each) for each in mapping.fields]
+        self._attributes = {each.source: _Attribute(self, each) for each in mapping.attributes}
+        self._required = [each for each in mapping.attributes if each.required]
+        tops = {_top(name) for each in mapping.fields for name in each.source}
+        tops |= {_top(name) for name in self._attributes}
+        holes = {hole for each in mapping.fields for hole in _holes(each)}
+        self.known = frozenset(tops | holes | mapping.ignore)
+        self.tolerant = frozenset(each.code for each in mapping.attributes if each.refuse == "value")
+        self._nested = [each for name, each in self._attributes.items() if "." in name]
+
+    def row(self, record: Json) -> Row:
+        """The row of a record, with what is refused of it."""
+        row = Row({"variants": [{}], "attributes": []} if self._attributes else {"variants": [{}]})
+        if self.mapping.refuse_unknown and not record.keys() <= self.known:
+            self._refuse_unknown(row, record)
+        for each in self._fields:
+            each.take(row, record)
+        attributes = self._attributes
+        for name, value in record.items():
+            plan = attributes.get(name)
+            if plan is not None:
+                plan.take(row, value, record)
+        for plan in self._nested:
+            if plan.mapping.source not in record and (found := look(record, plan.mapping.source)) is not None:
+                plan.take(row, found, record)
+        for missing in self._required:
+            if look(record, missing.source) is None:
+                row.refusals.append(_missing(missing.source))
+        self._finish(row)
+        return row
+
+    def _refuse_unknown(self, row: Row, record: Json) -> None:
+        for name in sorted(record.keys() - self.known):
+            message = (
+                f'Field {shown(name)} is not in mapping "{self.mapping.name}":'
+                " map it to an attribute, or list it under ignore."
+            )
+            row.refusals.append(Refusal(Code.NOT_FOUND, name, _said(record[name]), message))
+
+    def _finish(self, row: Row) -> None:
+        if self.mapping.channel is not None:
+            row.data["listings"] = [{"channel": {"key": self.mapping.channel.code}}]
+        if row.data["variants"] == [{}]:
+            del row.data["variants"]
+
+    def source(self, path: tuple[str | int, ...], row: Json) -> str | None:
+        """The field of the record that a path in its row came from; null where none did by itself."""
+        if path[:1] == ("attributes",) and len(path) > 1 and isinstance(path[1], int):
+            code = row["attributes"][path[1]]["code"]
+            found = next((each.source for each in self.mapping.attributes if each.code == code), None)
+            return found or self.source_of(f"attributes.{code}")
+        return self.source_of(_target(path, row))
+
+    def source_of(self, target: str) -> str | None:
+        """The field of the record that a target comes from."""
+        for each in self.mapping.fields:
+            if each.to == target or each.to.startswith(f"{target}."):
+                return ", ".join(each.source) or None
+        return None
+
+
+def look(record: Json, path: str) -> Any:
+    """The value at a path: a field of that very name, else step by step into objects and lists; null if not there."""
+    if path in record:
+        return record[path]
+    found: Any = record
+    for step in path.split("."):
+        if isinstance(found, list) and step.isdigit():
+            found = found[int(step)] if int(step) < len(found) else None
+        else:
+            found = found.get(step) if isinstance(found, dict) else None
+    return found
+
+
+def refusal(error: HubError, source: str | None, value: Any, *, imported: bool = False) -> Refusal:
+    """The refusal that an error is."""
+    return Refusal(error.code, source, _said(value), error.message, imported)
+
+
+class _Field:
+    """A field mapping made ready."""
+
+    def __init__(self, mapper: Mapper, mapping: FieldMapping) -> None:
+        self.mapping = mapping
+        self._mapper = mapper
+        self._steps = chain(mapping.transforms)
+        self._code = chain(mapping.code)
+        found = _TARGET.fullmatch(mapping.to)
+        assert found is not None  # the schema's pattern is narrower
+        self._in_variant = found["variant"] is not None
+        self._name, self._inner, self._below = found["name"], found["in"], found["below"]
+        self._is_key = mapping.to == mapper.mapping.key
+        self._put: Callable[[Row, Json, Any, Json], None] = getattr(self, f"_{_kind(self._name)}")
+
+    def take(self, row: Row, record: Json) -> None:
+        sources = self.mapping.source
+        if len(sources) == 1:
+            raw = record.get(sources[0]) if sources[0] in record else look(record, sources[0])
+            named = sources[0] in record
+        else:
+            raw, named = [look(record, name) for name in sources], False
+        try:
+            value = self._steps(raw, record) if raw is not None else None
+        except HubError as wrong:
+            self._refuse(row, wrong, raw)
+            return
+        self._take(row, record, value, raw, named=named)
+
+    def _take(self, row: Row, record: Json, value: Any, raw: Any, *, named: bool) -> None:
+        if value is None:
+            value = self.mapping.default
+        if value is None:
+            if self.mapping.required:
+                row.refusals.append(_missing(" or ".join(self.mapping.source)))
+            elif named and raw is None:
+                self._clear(row)
+            return
+        if self._is_key:
+            row.key = str(value)
+        self._put(row, row.data["variants"][0] if self._in_variant else row.data, value, raw)
+
+    def _clear(self, row: Row) -> None:
+        """The record says null: so the value goes."""
+        target = row.data["variants"][0] if self._in_variant else row.data
+        if self._name == "attributes":
+            target.setdefault("attributes", []).append({"code": self._below, "value": None})
+        elif self._name in ("name", "description"):
+            target.setdefault(self._name, {})[self._below or self._mapper.mapping.locale] = None
+        elif self._name in ("categories", "collections", "assets"):
+            target.setdefault(self._name, [])
+
+    def _refuse(self, row: Row, wrong: HubError, value: Any) -> None:
+        source = ", ".join(self.mapping.source) or None
+        row.refusals.append(refusal(wrong, source, value, imported=self.mapping.refuse == "value"))
+
+    def _plain(self, _: Row, target: Json, value: Any, __: Any) -> None:
+        target[self._name] = value
+
+    def _texts(self, _: Row, target: Json, value: Any, __: Any) -> None:
+        target.setdefault(self._name, {})[self._below or self._mapper.mapping.locale] = value
+
+    def _type(self, row: Row, target: Json, value: Any, raw: Any) -> None:
+        try:
+            target["type"] = {"key": CHECKS["code"](value)}
+        except HubError as wrong:
+            self._refuse(row, wrong, raw)
+            return
+        if self.mapping.make and raw is not None:
+            row.needs.append(("type", value, str(raw).strip()))
+
+    def _links(self, _: Row, target: Json, value: Any, __: Any) -> None:
+        noun = {"categories": "category", "collections": "collection"}[self._name]
+        target[self._name] = [{noun: {"key": each}} for each in _listed(value)]
+
+    def _assets(self, row: Row, target: Json, value: Any, _: Any) -> None:
+        for address in _listed(value):
+            try:
+                code = key(self._code(CHECKS["address"](address), {}))
+            except HubError as wrong:
+                self._refuse(row, wrong, address)
+                continue
+            if self.mapping.make:
+                row.needs.append(("asset", code, address))
+            target.setdefault("assets", []).append({"asset": {"key": code}, "role": self._inner})
+
+    def _external_ids(self, _: Row, target: Json, value: Any, __: Any) -> None:
+        target.setdefault("external_ids", []).append({"system": self._below, "id": str(value)})
+
+    def _attributes(self, _: Row, target: Json, value: Any, __: Any) -> None:
+        target.setdefault("attributes", []).append({"code": self._below, "value": value})
+
+    def _axes(self, _: Row, target: Json, value: Any, __: Any) -> None:
+        target.setdefault("axes", {})[self._below] = value
+
+    def _identifiers(self, row: Row, target: Json, value: Any, _: Any) -> None:
+        found = target.setdefault("identifiers", [])
+        for one in dict.fromkeys(str(each) for each in _listed(value)):
+            try:
+                number = gtin.parse(one) if self._inner == "gtin" else one
+            except HubError as wrong:
+                self._refuse(row, wrong, one)
+            else:
+                found.append({"type": self._inner, "value": number})
+
+    def _prices(self, row: Row, target: Json, value: Any, raw: Any) -> None:
+        prices = target.setdefault("prices", [])
+        price = next((each for each in prices if each["price_list"]["key"] == self._inner), None)
+        if price is None:
+            price = {"price_list": {"key": self._inner}}
+            prices.append(price)
+        price[self._below or "amount"] = str(value)
+
+
+class _Attribute:
+    """An attribute mapping made ready."""
+
+    def __init__(self, mapper: Mapper, mapping: AttributeMapping) -> None:
+        self.mapping = mapping
+        self._steps: Step | None = chain(mapping.transforms) if mapping.transforms else None
+        self._shape = _SHAPES.get(mapping.type)
+        self._locale = mapper.mapping.locale if mapping.localizable else None
+
+    def take(self, row: Row, raw: Any, record: Json) -> None:
+        value = raw
+        try:
+            if self._steps is not None and value is not None:
+                value = self._steps(value, record)
+            if self._shape is not None and value is not None:
+                value = self._shape(value, self.mapping)
+        except HubError as wrong:
+            row.refusals.append(
+                refusal(wrong, self.mapping.source, raw, imported=self.mapping.refuse == "value")
+            )
+            return
+        if value is None and raw is not None:
+            return
+        if self.mapping.make and value is not None:
+            row.needs.append(("option", self.mapping.code, value))
+        one = {"code": self.mapping.code, "value": value}
+        row.data["attributes"].append(one if self._locale is None else one | {"locale": self._locale})
+
+
+def _integer(value: Any, _: AttributeMapping) -> Any:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return int(value) if isinstance(value, str) and _INTEGER.fullmatch(value.strip()) else value
+
+
+def _decimal(value: Any, _: AttributeMapping) -> Any:
+    """The shortest decimal that is this float: what the file says, not what the float makes of it."""
+    return repr(value) if isinstance(value, float) else value
+
+
+def _boolean(value: Any, _: AttributeMapping) -> Any:
+    return (
+        {"true": True, "false": False}.get(value.strip().lower(), value) if isinstance(value, str) else value
+    )
+
+
+def _measurement(value: Any, mapping: AttributeMapping) -> Any:
+    if isinstance(value, dict):
+        return value
+    if isinstance(value, bool) or not isinstance(value, float | int | str | Decimal):
+        raise Invalid(f'Attribute "{mapping.code}" (measurement): {shown(value)} is not a number.')
+    return {"amount": repr(value) if isinstance(value, float) else str(value), "unit": mapping.unit}
+
+
+def _money(value: Any, mapping: AttributeMapping) -> Any:
+    return (
+        value
+        if isinstance(value, dict)
+        else {"amount": _decimal(value, mapping), "currency": mapping.currency}
+    )
+
+
+def _choices(value: Any, _: AttributeMapping) -> Any:
+    return [key(each) for each in (value if isinstance(value, list) else [value])]
+
+
+def _choice(value: Any, _: AttributeMapping) -> Any:
+    """An option's code is the file's own word for it: nothing that differs there becomes one here."""
+    return key(value) if isinstance(value, str) and value.strip() else None
+
+
+_SHAPES: dict[str, Callable[[Any, AttributeMapping], Any]] = {
+    "integer": _integer,
+    "decimal": _decimal,
+    "boolean": _boolean,
+    "measurement": _measurement,
+    "money": _money,
+    "choices": _choices,
+    "choice": _choice,
+}
+
+
+def _kind(name: str) -> str:
+    kinds = {"name": "texts", "description": "texts", "categories": "links", "collections": "links"}
+    return kinds.get(name, "plain" if name in ("slug", "sku") else name)
+
+
+def _target(path: tuple[str | int, ...], row: Json) -> str:
+    """The target of a mapping that a path in a row belongs to."""
+    names = [part for part in path if isinstance(part, str)]
+    if path[:1] != ("variants",):
+        return ".".join(names[:1])
+    if (
+        path[2:3] == ("identifiers",)
+        and len(path) > 3
+        and isinstance(path[1], int)
+        and isinstance(path[3], int)
+    ):
+        kind = row["variants"][path[1]]["identifiers"][path[3]]["type"]
+        return f"variants[].identifiers[{kind}]"
+    if path[2:3] == ("prices",) and len(path) > 3 and isinstance(path[1], int) and isinstance(path[3], int):
+        price_list = row["variants"][path[1]]["prices"][path[3]]["price_list"]["key"]
+        return f"variants[].prices[{price_list}]"
+    return f"variants[].{'.'.join(names[1:2])}"
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _missing(source: str) -> Refusal:
+    error = Required(f'The record has no "{source}", which the mapping requires: give it.')
+    return refusal(error, source, None)
+
+
+def _said(value: Any) -> str | None:
+    return None if value is None else str(value)[:1000]
+
+
+def _top(path: str) -> str:
+    return path.split(".")[0]
+
+
+def _holes(each: FieldMapping) -> set[str]:
+    templates = [
+        step["template"] for step in each.transforms if isinstance(step, dict) and "template" in step
+    ]
+    return {name for text in templates for name in re.findall(r"\{([^{}]+)\}", text)}
