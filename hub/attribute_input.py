@@ -60,10 +60,7 @@ def definitions(tx: sa.Connection, codes: Iterable[str]) -> dict[str, Definition
         .where(Attribute.code == sa.any_(sa.cast(list(codes), sa.ARRAY(sa.Text))))
         .group_by(Attribute.id)
     )
-    return {
-        row[0]: Definition(*row[:7], options=frozenset(row[7] or ()))
-        for row in tx.execute(statement).tuples()
-    }
+    return {row[0]: Definition(*row[:7], options=frozenset(row[7] or ())) for row in tx.execute(statement)}
 
 
 class _Taking:
@@ -181,7 +178,7 @@ def _types(tx: sa.Connection, drafts: Sequence[Draft]) -> dict[int, _Type]:
         .where(sa.or_(ProductType.closed, ProductTypeAttribute.axis, ProductTypeAttribute.id.is_(None)))
     )
     found: dict[int, _Type] = {}
-    for number, code, closed, attribute, axis in tx.execute(statement).tuples():
+    for number, code, closed, attribute, axis in tx.execute(statement):
         kind = found.setdefault(number, _Type(code, closed=closed))
         kind.attributes.add(attribute)
         if axis:

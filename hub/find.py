@@ -110,7 +110,7 @@ def _match_by_columns(tx: sa.Connection, part: Part, drafts: Sequence[Draft]) ->
         tuple(values): number
         for number, *values in tx.execute(
             sa.select(part.table.c.id, *columns).where(sa.tuple_(*columns).in_(pairs))
-        ).tuples()
+        )
     }
     for draft, pair in zip(named, pairs, strict=True):
         draft.id = known.get(pair)

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, ClassVar
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.orm import Mapped
 
 from hub.channel import Channel, ChannelLocale
@@ -97,7 +97,7 @@ def _from_channel(tx: sa.Connection, drafts: Sequence[Draft]) -> None:
         .where(Channel.id.in_(wanted))
         .order_by(Channel.id)
     )
-    for number, currency, prefix in channels.tuples().all():
+    for number, currency, prefix in channels.all():
         for draft in wanted[number]:
             draft.values.setdefault("currency", currency)
         unnumbered = [draft for draft in wanted[number] if draft.values.get("number") is None]
@@ -187,7 +187,7 @@ def _name_lines(tx: sa.Connection, drafts: Sequence[Draft]) -> None:
         .join(Product, Product.id == Variant.product_id)
         .where(Variant.id == sa.any_(numbers))
     )
-    known = {number: (sku, name) for number, sku, name in variants.tuples()}
+    known = {number: (sku, name) for number, sku, name in variants}
     first = _first_locales(tx, [draft.root.get("channel_id") for draft in unnamed])
     for draft in unnamed:
         sku, name = known[draft.values["variant_id"]]
@@ -199,12 +199,12 @@ def _name_lines(tx: sa.Connection, drafts: Sequence[Draft]) -> None:
 def _first_locales(tx: sa.Connection, channels: Sequence[int | None]) -> dict[int, str]:
     statement = (
         sa.select(ChannelLocale.channel_id, Locale.code)
-        .distinct(ChannelLocale.channel_id)
+        .ext(distinct_on(ChannelLocale.channel_id))
         .join(Locale, Locale.id == ChannelLocale.locale_id)
         .where(ChannelLocale.channel_id.in_(set(channels) - {None}))
         .order_by(ChannelLocale.channel_id, ChannelLocale.position)
     )
-    return dict(tx.execute(statement).tuples().all())
+    return dict(tx.execute(statement))
 
 
 class OrderSeries(Base):

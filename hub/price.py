@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ExcludeConstraint
+from sqlalchemy.dialects.postgresql import ExcludeConstraint, distinct_on
 from sqlalchemy.orm import Mapped
 
 from hub import value
@@ -101,7 +101,7 @@ def _take_currencies(tx: sa.Connection, drafts: Sequence[Draft]) -> None:
     if not numbers:
         return
     found = tx.execute(sa.select(PriceList.id, PriceList.currency).where(PriceList.id.in_(numbers)))
-    currencies = dict(found.tuples().all())
+    currencies = dict(found)
     for draft in drafts:
         if draft.values.get("price_list_id") in currencies:
             draft.values["currency"] = currencies[draft.values["price_list_id"]]
@@ -144,7 +144,7 @@ def lookup(
     ]
     return (
         sa.select(*columns)
-        .distinct(Price.variant_id)
+        .ext(distinct_on(Price.variant_id))
         .join(ChannelPriceList, ChannelPriceList.price_list_id == Price.price_list_id)
         .where(holds)
         .order_by(

@@ -50,7 +50,7 @@ class Directory:
             if (how, named) not in self._known[noun]:
                 wanted[how].add(named)
         for how, names in wanted.items():
-            for named, number in self._tx.execute(_statement(noun, how, names)).tuples():
+            for named, number in self._tx.execute(_statement(noun, how, names)):
                 self._known[noun][how, named if how != "external_id" else tuple(named)] = number
 
     def find(self, noun: str, named: Way) -> int | None:

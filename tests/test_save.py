@@ -1,0 +1,302 @@
+"""The write engine: what a row says is what is stored, and nothing else changes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from hub.db import Database, Json
+from hub.errors import Code, HubError
+from hub.save import Mode, Policy, delete, save
+from tests.shop import OPENING, WRITER, all_rows, opened, shirt, written
+
+
+@pytest.fixture
+def shop(database: Database) -> Database:
+    opened(database)
+    return database
+
+
+def refused(database: Database, noun: str, row: Json, **options: Any) -> HubError:
+    result = written(database, noun, row, **options)[0]
+    assert result.outcome == "refused"
+    return result.errors[0]
+
+
+def pending(database: Database) -> int:
+    return int(all_rows(database, "SELECT count(*) FROM pending")[0][0])
+
+
+def test_the_same_row_again_changes_nothing_and_leaves_no_change(shop: Database) -> None:
+    row = shirt(
+        attributes=[{"code": "weight", "value": {"amount": "0.20", "unit": "kg"}}],
+        external_ids=[{"system": "erp", "id": "007"}],
+        categories=[{"category": {"key": "shirts"}}],
+        listings=[{"channel": {"key": "web"}, "starts_at": "2026-01-01T00:00:00+01:00"}],
+        assets=[{"asset": {"key": "front"}}],
+    )
+    assert written(shop, "product", row)[0].outcome == "created"
+    before = pending(shop)
+    assert written(shop, "product", row)[0].outcome == "unchanged"
+    assert pending(shop) == before
+
+
+def test_every_noun_of_the_opening_is_unchanged_by_itself(shop: Database) -> None:
+    before = pending(shop)
+    for noun, rows in OPENING.items():
+        assert {result.outcome for result in written(shop, noun, *rows)} == {"unchanged"}, noun
+    assert pending(shop) == before
+
+
+def test_a_field_left_out_stays_and_null_clears_it(shop: Database) -> None:
+    written(shop, "product", shirt())
+    written(shop, "product", {"slug": "shirt-1", "name": {"de": None}})
+    assert all_rows(shop, "SELECT name, slug FROM product") == [({"en": "Shirt"}, "shirt-1")]
+
+
+def test_attributes_are_merged_leaf_by_leaf(shop: Database) -> None:
+    written(shop, "product", shirt(attributes=[{"code": "care", "locale": "en", "value": "Wash cold"}]))
+    written(
+        shop,
+        "product",
+        {"slug": "shirt-1", "attributes": [{"code": "care", "locale": "de", "value": "Kalt waschen"}]},
+    )
+    both = {"care": {"*": {"en": "Wash cold", "de": "Kalt waschen"}}}
+    assert all_rows(shop, "SELECT attributes FROM product") == [(both,)]
+    written(
+        shop,
+        "product",
+        {
+            "slug": "shirt-1",
+            "attributes": [{"code": "care", "locale": each, "value": None} for each in ("de", "en")],
+        },
+    )
+    assert all_rows(shop, "SELECT attributes FROM product") == [({},)]
+
+
+def test_false_and_not_applicable_are_values(shop: Database) -> None:
+    values = [{"code": "organic", "value": False}, {"code": "rating", "value": {"not_applicable": True}}]
+    written(shop, "product", shirt(attributes=values))
+    assert all_rows(shop, "SELECT attributes FROM product") == [
+        ({"organic": {"*": {"*": False}}, "rating": {"*": {"*": {"not_applicable": True}}}},)
+    ]
+
+
+def test_a_whole_list_replaces_and_a_partial_one_adds(shop: Database) -> None:
+    written(
+        shop, "product", shirt(categories=[{"category": {"key": "shirts"}}, {"category": {"key": "tops"}}])
+    )
+    written(
+        shop,
+        "product",
+        {"slug": "shirt-1", "categories": [{"category": {"key": "tops"}}], "variants": [{"sku": "third"}]},
+    )
+    assert all_rows(shop, "SELECT count(*) FROM product_category") == [(1,)]
+    assert all_rows(shop, "SELECT count(*) FROM variant") == [(3,)]
+    written(shop, "product", {"slug": "shirt-1", "variants": [{"sku": "third", "remove": True}]})
+    assert all_rows(shop, "SELECT count(*) FROM variant") == [(2,)]
+
+
+def test_rows_of_one_batch_refer_to_each_other_in_any_order(shop: Database) -> None:
+    results = written(shop, "category", {"code": "leaf", "parent": {"key": "twig"}}, {"code": "twig"})
+    assert [result.outcome for result in results] == ["created", "created"]
+
+
+def test_an_object_is_found_by_its_external_id(shop: Database) -> None:
+    made = written(shop, "product", shirt(external_ids=[{"system": "erp", "id": "1"}]))[0]
+    again = written(shop, "product", {"external_ids": [{"system": "erp", "id": "1"}], "name": {"en": "New"}})[
+        0
+    ]
+    assert (again.id, again.outcome) == (made.id, "updated")
+
+
+def test_one_bad_row_of_many_is_found_and_the_rest_is_kept(shop: Database) -> None:
+    written(shop, "product", shirt("taken"))
+    rows = [shirt(f"shirt-{number}") for number in range(20)]
+    rows[13]["variants"][0]["sku"] = "taken-red"
+    results = written(shop, "product", *rows, policy=Policy.SKIP_INVALID)
+    assert [number for number, result in enumerate(results) if result.outcome == "refused"] == [13]
+    assert results[13].errors[0].message == (
+        'Variant with sku "taken-red" exists already: change that one, or choose another value.'
+    )
+    assert all_rows(shop, "SELECT count(*) FROM product") == [(20,)]
+
+
+def test_rejecting_all_leaves_nothing(shop: Database) -> None:
+    before = pending(shop)
+    results = written(shop, "product", shirt("a"), {"slug": "b"})
+    assert [result.outcome for result in results] == ["created", "refused"]
+    assert all_rows(shop, "SELECT count(*) FROM product") == [(0,)]
+    assert pending(shop) == before
+
+
+@pytest.mark.parametrize(
+    ("row", "code", "path", "message"),
+    [
+        ({"slug": "x"}, Code.REQUIRED, ("type",), "A new product needs type: give it."),
+        (
+            shirt(type={"key": "hat"}),
+            Code.NOT_FOUND,
+            ("type",),
+            'Product type "hat" does not exist: create it first, or name one that does.',
+        ),
+        (
+            shirt(name={"fr": "Chemise"}),
+            Code.NOT_FOUND,
+            ("name",),
+            'Locale "fr" is not one of the hub\'s: create it first.',
+        ),
+        (shirt(colour="red"), Code.INVALID, ("colour",), '"colour" is not a field of product.'),
+        (
+            shirt(attributes=[{"code": "size", "value": 1}]),
+            Code.NOT_FOUND,
+            ("attributes", 0),
+            'Attribute "size" is not defined: create it first.',
+        ),
+        (
+            shirt(attributes=[{"code": "rating", "value": 6}]),
+            Code.INVALID,
+            ("attributes", 0),
+            'Attribute "rating" (integer): 6 is more than 5.',
+        ),
+        (
+            shirt(attributes=[{"code": "weight", "value": {"amount": "1", "unit": "cm"}}]),
+            Code.INVALID,
+            ("attributes", 0),
+            'Attribute "weight" (measurement): Unit "cm" measures length, not mass.',
+        ),
+        (
+            shirt(
+                listings=[
+                    {
+                        "channel": {"key": "web"},
+                        "starts_at": "2026-02-01T00:00:00Z",
+                        "ends_at": "2026-01-01T00:00:00Z",
+                    }
+                ]
+            ),
+            Code.INVALID,
+            ("listings", 0, "ends_at"),
+            "The window ends at 2026-01-01T00:00:00+00:00, not after its start at 2026-02-01T00:00:00+00:00: give a later end.",
+        ),
+        (
+            shirt(variants=[{"sku": "s", "prices": [{"price_list": {"key": "retail"}, "amount": "1.005"}]}]),
+            Code.INVALID,
+            ("variants", 0, "prices", 0, "amount"),
+            "1.005 EUR has more than 2 decimals: round it first.",
+        ),
+        (
+            shirt(variants=[{"sku": "s", "identifiers": [{"type": "gtin", "value": "4006381333932"}]}]),
+            Code.INVALID,
+            ("variants", 0, "identifiers", 0, "value"),
+            'GTIN "4006381333932" ends in 2, but its check digit is 1.',
+        ),
+        (
+            shirt(
+                variants=[{"sku": "a", "axes": {"colour": "red"}}, {"sku": "b", "axes": {"colour": "red"}}]
+            ),
+            Code.DUPLICATE,
+            (),
+            "Two variants of the product have the same axis values.",
+        ),
+        (
+            shirt(variants=[{"sku": "s"}, {"sku": "s"}]),
+            Code.DUPLICATE,
+            ("variants", 1),
+            'variants names sku "s" twice: leave one out.',
+        ),
+    ],
+)
+def test_what_cannot_be_is_refused_with_its_place(
+    shop: Database, row: Json, code: Code, path: tuple[str | int, ...], message: str
+) -> None:
+    error = refused(shop, "product", row)
+    assert (error.code, error.path, error.message) == (code, path, message)
+    assert all_rows(shop, "SELECT count(*) FROM product") == [(0,)]
+
+
+def test_windows_of_one_channel_do_not_overlap(shop: Database) -> None:
+    both = [{"channel": {"key": "web"}}, {"channel": {"key": "web"}, "starts_at": "2026-02-01T00:00:00Z"}]
+    error = refused(shop, "product", shirt(listings=both))
+    assert (
+        error.message
+        == "Two listings of the product in one channel overlap: end one before the other starts."
+    )
+
+
+def test_the_tree_has_no_circle(shop: Database) -> None:
+    error = refused(shop, "category", {"code": "tops", "parent": {"key": "shirts"}})
+    assert error.message == 'Category "tops" would be above itself: choose another parent.'
+
+
+def test_what_is_used_cannot_be_deleted(shop: Database) -> None:
+    written(shop, "product", shirt(assets=[{"asset": {"key": "front"}}]))
+    number = all_rows(shop, "SELECT id FROM asset")[0][0]
+    with shop.write(WRITER) as tx:
+        result = delete(tx, "asset", [number])[0]
+    assert (result.errors[0].code, result.errors[0].message) == (
+        Code.IN_USE,
+        'Asset "front" is still used by at least one product asset: remove it there first.',
+    )
+
+
+def test_a_stale_version_is_refused_with_the_current_one(shop: Database) -> None:
+    number = written(shop, "product", shirt())[0].id
+    written(shop, "product", {"slug": "shirt-1", "name": {"en": "Newer"}})
+    with shop.write(WRITER) as tx:
+        result = save(tx, "product", [{"id": number, "name": {"en": "Late"}}], if_version=[1])[0]
+    assert (result.errors[0].code, getattr(result.errors[0], "version", None)) == (Code.CONFLICT, 2)
+    assert all_rows(shop, "SELECT name->>'en' FROM product") == [("Newer",)]
+
+
+def test_create_refuses_what_exists_and_update_what_does_not(shop: Database) -> None:
+    written(shop, "product", shirt())
+    assert refused(shop, "product", shirt(), mode=Mode.CREATE).code is Code.DUPLICATE
+    assert refused(shop, "product", {"slug": "none", "name": {}}, mode=Mode.UPDATE).code is Code.NOT_FOUND
+
+
+def test_an_order_takes_names_and_sums_from_what_it_holds(shop: Database) -> None:
+    written(shop, "product", shirt())
+    lines = [
+        {"variant": {"key": "shirt-1-red"}, "quantity": 3, "unit_price": "9.90", "discount": "1.00"},
+        {"name": "Gift wrap", "quantity": 1, "unit_price": "2"},
+    ]
+    made = {"channel": {"key": "web"}, "status": "placed", "shipping_total": "4.90", "lines": lines}
+    assert written(shop, "order", made)[0].outcome == "created"
+    assert all_rows(shop, 'SELECT number, currency, subtotal::text, total::text FROM "order"') == [
+        ("WEB-1001", "EUR", "30.70", "35.60")
+    ]
+    assert all_rows(shop, "SELECT name, sku FROM order_line ORDER BY position") == [
+        ("Hemd", "shirt-1-red"),
+        ("Gift wrap", None),
+    ]
+
+
+def test_an_order_that_does_not_add_up_is_refused(shop: Database) -> None:
+    row = {
+        "channel": {"key": "web"},
+        "subtotal": "5",
+        "lines": [{"name": "a", "quantity": 1, "unit_price": "4"}],
+    }
+    assert (
+        refused(shop, "order", row).message
+        == 'The subtotal of order "WEB-1001" is 5, but its lines add up to 4.'
+    )
+
+
+def test_a_slug_that_was_leads_on_until_it_is_taken(shop: Database) -> None:
+    number = written(shop, "product", shirt())[0].id
+    written(shop, "product", {"id": number, "slug": "renamed"})
+    assert all_rows(shop, "SELECT slug, entity_id FROM former_slug") == [("shirt-1", number)]
+    written(shop, "product", shirt("shirt-1", variants=[]))
+    assert all_rows(shop, "SELECT * FROM former_slug") == []
+
+
+def test_every_value_knows_who_wrote_it(shop: Database) -> None:
+    written(shop, "product", shirt())
+    with shop.write(WRITER) as tx:
+        save(tx, "product", [{"slug": "shirt-1", "attributes": [{"code": "rating", "value": 4}]}])
+    (provenance,) = all_rows(shop, "SELECT provenance FROM product")[0]
+    assert provenance["*"][:2] == ["erp", "test"]
+    assert provenance["attributes/rating/*/*"][:2] == ["erp", "test"]
