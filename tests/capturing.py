@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,11 @@ def drain(of: Database) -> int:
             moved = sequencer.step(tx)
     with of.read() as tx:
         return feed.ends(tx)[1]
+
+
+def sequence(url: str) -> None:
+    """A sequencer that ends only by being killed."""
+    sequencer.run(Database(url), threading.Event())
 
 
 def run(tx: sa.Connection, sql: str, values: Sequence[Any] | None = None) -> list[tuple[Any, ...]]:
