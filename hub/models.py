@@ -13,5 +13,5 @@ def load() -> None:
     """Import each module under ``hub/nouns``-level files that may declare tables."""
     here = Path(__file__).parent
     for module in pkgutil.iter_modules([str(here)]):
-        if "__tablename__" in (here / f"{module.name}.py").read_text():
+        if not module.ispkg and "__tablename__" in (here / f"{module.name}.py").read_text():
             importlib.import_module(f"hub.{module.name}")

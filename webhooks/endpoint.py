@@ -1,0 +1,229 @@
+"""Endpoints: who is told, of what, in which words, and how far they may see."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Mapped, mapped_column
+
+from hub import feed, ids
+from hub.channel import Channel
+from hub.db import Base, Id, Json
+from hub.errors import Forbidden, HubError, Invalid, Limit, NotFound, Required
+from hub.viewer import Viewer
+from webhooks import event, guard, secret
+from webhooks.guard import Network
+from webhooks.secret import Vault
+
+NOUN = "webhook_endpoint"
+"""How its global ids call it."""
+
+TIMEOUTS = range(1, 31)
+IN_FLIGHT = range(1, 257)
+LONGEST_DOCUMENT = 20_000
+
+
+class Endpoint(Base):
+    """An address that deliveries go to.
+
+    ``event_types``: the events asked for, null for all. ``channel_id``: the channel in which the payload document
+    reads; null for none. ``document``: the GraphQL document whose answer is the payload's ``data``; null for none.
+    ``scopes``, ``channel_ids``: what the payload may show, at most what its maker could see. ``timeout``: seconds.
+    ``in_flight``: requests at one time. ``disabled_at``: since when nothing is sent, with the reason; its cursor stays.
+    """
+
+    __tablename__ = "webhook_endpoint"
+    __table_args__ = (
+        sa.CheckConstraint("(disabled_at IS NULL) = (disabled_reason IS NULL)", name="disabled"),
+        sa.CheckConstraint("cardinality(event_types) > 0", name="event_types"),
+    )
+
+    id: Mapped[Id]
+    url: Mapped[str]
+    description: Mapped[str | None]
+    event_types: Mapped[list[str] | None] = mapped_column(ARRAY(sa.Text))
+    channel_id: Mapped[int | None] = mapped_column(sa.ForeignKey("channel.id", ondelete="SET NULL"))
+    document: Mapped[str | None]
+    scopes: Mapped[list[str]] = mapped_column(ARRAY(sa.Text))
+    channel_ids: Mapped[list[int] | None] = mapped_column(ARRAY(sa.BigInteger))
+    timeout: Mapped[int] = mapped_column(server_default="15")
+    in_flight: Mapped[int] = mapped_column(server_default="16")
+    disabled_at: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
+    disabled_reason: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(sa.DateTime(timezone=True), server_default=sa.func.now())
+    created_by: Mapped[str]
+
+
+@dataclass(frozen=True)
+class Keeper:
+    """What saving an endpoint needs to know of the house.
+
+    ``check_document``: raises ``hub.errors.Invalid`` for a payload document that the viewer cannot run.
+    """
+
+    vault: Vault
+    check_document: Callable[[str, Viewer], None]
+    allowed: Sequence[Network] = ()
+
+
+def viewer(row: Mapping[str, Any]) -> Viewer:
+    """Who an endpoint is when its payload is read."""
+    channel_ids = row["channel_ids"]
+    return Viewer(
+        token_id=None,
+        kind="app",
+        scopes=frozenset(row["scopes"]),
+        channel_ids=None if channel_ids is None else frozenset(channel_ids),
+        default_channel_id=row["channel_id"],
+    )
+
+
+def create(tx: sa.Connection, keeper: Keeper, who: Viewer, given: Json) -> tuple[int, str]:
+    """Register an endpoint that hears what happens from now on; its id and its secret, which is shown only here.
+
+    ``given`` holds columns, and ``channel`` as a code. Raises ``hub.errors.HubError`` for a wrong one.
+    """
+    who.require("webhooks", "write")
+    if who.kind not in ("staff", "app"):
+        raise Forbidden("Endpoints are registered with a staff or app token: this one is neither.")
+    if not given.get("url"):
+        raise Required("An endpoint needs an address: give url.", ("url",))
+    row = _checked(tx, keeper, given, {"channel_id": None} | _own(who))
+    number = tx.execute(sa.insert(Endpoint).values(row).returning(Endpoint.id)).scalar_one()
+    feed.advance(tx, cursor(number), feed.ends(tx)[1])
+    return number, secret.add(tx, keeper.vault, number)
+
+
+def update(tx: sa.Connection, keeper: Keeper, who: Viewer, number: int, given: Json) -> None:
+    """Change what is given. ``enabled``: false pauses it; true sends again, from where it stood."""
+    stands = dict(reach(tx, who, number))
+    row = _checked(tx, keeper, given, stands)
+    if given.get("enabled") is not None:
+        row |= _switch(stands, given["enabled"], who)
+    tx.execute(sa.update(Endpoint).where(Endpoint.id == number).values(row))
+
+
+def delete(tx: sa.Connection, who: Viewer, number: int) -> None:
+    """Remove an endpoint with its deliveries."""
+    reach(tx, who, number)
+    tx.execute(sa.delete(Endpoint).where(Endpoint.id == number))
+    tx.execute(sa.delete(feed.Cursor).where(feed.Cursor.name == cursor(number)))
+
+
+def reach(tx: sa.Connection, who: Viewer, number: int) -> sa.RowMapping:
+    """The endpoint's row, locked, for someone who may see all that it may see.
+
+    Otherwise a token could turn an endpoint that sees more than itself to an address of its own.
+    """
+    who.require("webhooks", "write")
+    found = tx.execute(sa.select(Endpoint.__table__).where(Endpoint.id == number).with_for_update())
+    row = found.mappings().one_or_none()
+    if row is None:
+        raise NotFound(f'Endpoint "{ids.encode(NOUN, number)}" does not exist.', ("id",))
+    if not (set(row["scopes"]) <= who.scopes and _within(row["channel_ids"], who)):
+        needed = ", ".join(row["scopes"])
+        raise Forbidden(f"Endpoint {row['url']} sees more than this token: use one with {needed}.", ("id",))
+    return row
+
+
+def disable(tx: sa.Connection, number: int, reason: str) -> None:
+    """Stop sending to it. What is undelivered waits, and its cursor stays."""
+    running = sa.update(Endpoint).where(Endpoint.id == number, Endpoint.disabled_at.is_(None))
+    tx.execute(running.values(disabled_at=sa.func.now(), disabled_reason=reason))
+
+
+def cursor(number: int) -> str:
+    """The name of an endpoint's cursor on the feed."""
+    return f"webhook:{number}"
+
+
+def _own(who: Viewer) -> Json:
+    """An endpoint reads what its maker may read, and no more."""
+    return {
+        "scopes": sorted(scope for scope in who.scopes if scope.endswith(":read")),
+        "channel_ids": None if who.channel_ids is None else sorted(who.channel_ids),
+        "created_by": who.writer.actor,
+    }
+
+
+def _within(channel_ids: list[int] | None, who: Viewer) -> bool:
+    return who.channel_ids is None or (channel_ids is not None and who.channel_ids.issuperset(channel_ids))
+
+
+def _checked(tx: sa.Connection, keeper: Keeper, given: Json, stands: Json) -> Json:
+    """The row that comes of it: what stands, and over it what is given."""
+    row = {name: value for name, value in stands.items() if name in _columns()}
+    for name, check in _CHECKS.items():
+        if given.get(name) is not None:
+            with under(name):
+                row[name] = check(given[name], keeper)
+        elif name in given and Endpoint.__table__.columns[name].nullable:
+            row[name] = None
+    if "channel" in given:
+        row["channel_id"] = _channel(tx, given["channel"], row["channel_ids"])
+    if row.get("document") is not None:
+        with under("document"):
+            keeper.check_document(row["document"], viewer(row))
+    return row
+
+
+def _columns() -> set[str]:
+    return set(Endpoint.__table__.columns.keys()) - {"id"}
+
+
+def _document(text: str, _keeper: Keeper) -> str:
+    if len(text) > LONGEST_DOCUMENT:
+        raise Limit(f"A payload document has at most {LONGEST_DOCUMENT} characters, not {len(text)}.")
+    return text
+
+
+def _range(what: str, numbers: range) -> Callable[[int, Keeper], int]:
+    def check(value: int, _keeper: Keeper) -> int:
+        if value not in numbers:
+            raise Invalid(f"{what} is {numbers.start} to {numbers.stop - 1}, not {value}.")
+        return value
+
+    return check
+
+
+_CHECKS: dict[str, Callable[[Any, Keeper], Any]] = {
+    "url": lambda text, keeper: guard.address(text, keeper.allowed),
+    "description": lambda text, _: text,
+    "event_types": lambda asked, _: event.check(asked),
+    "document": _document,
+    "timeout": _range("A timeout in seconds", TIMEOUTS),
+    "in_flight": _range("The number of requests at one time", IN_FLIGHT),
+}
+"""What may be given, and how it is checked. A null clears what may be null."""
+
+
+def _channel(tx: sa.Connection, code: str | None, within: list[int] | None) -> int | None:
+    if code is None:
+        return None
+    number = tx.scalar(sa.select(Channel.id).where(Channel.code == code))
+    if number is None or (within is not None and number not in within):
+        raise NotFound(f'Channel "{code}" does not exist: take one that the token reaches.', ("channel",))
+    return number
+
+
+def _switch(stands: Json, enabled: bool, who: Viewer) -> Json:
+    if enabled:
+        return {"disabled_at": None, "disabled_reason": None}
+    if stands["disabled_at"] is not None:
+        return {}
+    return {"disabled_at": sa.func.now(), "disabled_reason": f"Paused by {who.writer.actor}."}
+
+
+@contextmanager
+def under(name: str) -> Iterator[None]:
+    """Refusals inside are about this part of the input."""
+    try:
+        yield
+    except HubError as refused:
+        raise refused.under(name) from None

@@ -1,0 +1,81 @@
+"""The fan-out: each record of the feed becomes one delivery for every endpoint that asked for its events.
+
+Every endpoint has a cursor of its own on the feed. Its deliveries and the cursor's step are one transaction: nothing
+is left out and nothing comes twice, whenever this process dies. A disabled endpoint's cursor stands still.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from hub import feed
+from hub.feed import GoneError
+from webhooks import endpoint, event
+from webhooks.delivery import lock_lanes
+
+BATCH = 1_000
+"""Records of the feed that are dealt with at one time."""
+
+BEHIND = sa.text(
+    """
+    SELECT e.id, e.scopes, e.channel_ids, e.channel_id, c.sequence
+    FROM webhook_endpoint e JOIN cursor c ON c.name = 'webhook:' || e.id
+    WHERE e.disabled_at IS NULL AND c.sequence < :head
+    ORDER BY e.id FOR UPDATE OF c SKIP LOCKED
+    """
+)
+
+FAN_OUT = sa.text(
+    """
+    INSERT INTO webhook_delivery (endpoint_id, sequence, type, aggregate, aggregate_id, occurred_at, due_at)
+    SELECT m.endpoint_id, m.sequence, m.type, m.aggregate, m.aggregate_id, m.occurred_at,
+        CASE WHEN m.place = 1 AND NOT EXISTS (
+            SELECT FROM webhook_delivery earlier
+            WHERE earlier.endpoint_id = m.endpoint_id AND earlier.aggregate = m.aggregate
+                AND earlier.aggregate_id = m.aggregate_id AND earlier.delivered_at IS NULL
+        ) THEN now() END
+    FROM (
+        SELECT e.id AS endpoint_id, f.sequence, f.type, f.aggregate, f.aggregate_id, f.occurred_at,
+            row_number() OVER (PARTITION BY e.id, f.aggregate, f.aggregate_id ORDER BY f.sequence) AS place
+        FROM unnest(CAST(:ids AS bigint[]), CAST(:aggregates AS text[])) AS seen (id, aggregate)
+        JOIN webhook_endpoint e ON e.id = seen.id
+        JOIN feed f ON f.aggregate = seen.aggregate AND f.sequence > :after AND f.sequence <= :through
+        WHERE e.event_types IS NULL OR f.events && e.event_types
+            OR split_part(f.type, '.', 1) || '.*' = ANY (e.event_types)
+    ) m
+    ON CONFLICT (endpoint_id, sequence) DO NOTHING
+    """
+)
+
+ADVANCE = sa.text("UPDATE cursor SET sequence = :through, moved_at = now() WHERE name = ANY (:names)")
+
+
+def step(tx: sa.Connection, batch: int = BATCH) -> int:
+    """Deal with the next records for the endpoints that stand furthest back; gives how many records that were.
+
+    An endpoint that fell behind what the feed keeps is disabled with the reason.
+    """
+    first, head = feed.ends(tx)
+    behind = [dict(row) for row in tx.execute(BEHIND, {"head": head}).mappings()]
+    after = min((row["sequence"] for row in behind), default=head)
+    group = [row for row in behind if row["sequence"] == after]
+    if not group:
+        return 0
+    if after < first - 1:
+        _give_up(tx, [row["id"] for row in group], after)
+        return 1
+    through = min(after + batch, head, *(row["sequence"] for row in behind if row["sequence"] > after))
+    lock_lanes(tx, [row["id"] for row in group])
+    seen = [(row["id"], name) for row in group for name in event.seen_by(endpoint.viewer(row))]
+    ids, aggregates = [number for number, _ in seen], [name for _, name in seen]
+    tx.execute(FAN_OUT, {"ids": ids, "aggregates": aggregates, "after": after, "through": through})
+    tx.execute(ADVANCE, {"through": through, "names": [endpoint.cursor(row["id"]) for row in group]})
+    return int(through - after)
+
+
+def _give_up(tx: sa.Connection, ids: list[int], after: int) -> None:
+    try:
+        feed.check(tx, after)
+    except GoneError as gone:
+        for number in ids:
+            endpoint.disable(tx, number, str(gone))
