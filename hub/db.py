@@ -19,7 +19,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 
-from hub.registry import Field
+from hub.field import Field
 
 NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",

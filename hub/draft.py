@@ -12,7 +12,8 @@ import sqlalchemy as sa
 from hub import registry, value
 from hub.db import Json
 from hub.errors import HubError, Invalid, Path
-from hub.registry import Field, Part
+from hub.field import Field
+from hub.registry import Part
 from hub.row import default
 
 

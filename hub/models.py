@@ -10,7 +10,7 @@ from pathlib import Path
 
 @cache
 def load() -> None:
-    """Import each module under ``hub/nouns``-level files that may declare tables."""
+    """Import each module of ``hub`` that declares a table, so that the registry and the migrations see all of them."""
     here = Path(__file__).parent
     for module in pkgutil.iter_modules([str(here)]):
         if not module.ispkg and "__tablename__" in (here / f"{module.name}.py").read_text():

@@ -11,6 +11,10 @@ from typing import Any, ClassVar
 
 from sqlalchemy import Column, Table
 
+from hub import models
+from hub.db import Base
+from hub.field import Field
+
 Scope = str
 """Which family of tokens opens a table: ``catalogue``, ``customers``, ``orders``, ``stock`` or ``settings``."""
 
@@ -62,22 +66,6 @@ class Kept:
 
 
 @dataclass(frozen=True)
-class Field:
-    """How a column is written: kept in the column's ``info`` under ``field``.
-
-    ``refers``: the noun that an input names by id, key or external id, for a foreign key.
-    ``required``: must be given when the row is made.
-    ``name``: the input's field, where it differs from the column (``parent`` for ``parent_id``).
-    ``kind``: how a value is checked and normalised, a name in ``hub.value``; null takes it from the column's type.
-    """
-
-    refers: str | None = None
-    required: bool = False
-    name: str | None = None
-    kind: str | None = None
-
-
-@dataclass(frozen=True)
 class Part:
     """One kept table, with its place in the registry."""
 
@@ -118,9 +106,7 @@ class KeptModel:
 @cache
 def parts() -> list[Part]:
     """Every kept table, roots before what hangs on them, in a fixed order."""
-    from hub.db import Base  # the registry is read from the models, which stand on this module
-
-    import_models()
+    models.load()
     found = [
         Part(mapper.local_table, mapper.class_.__kept__, mapper.class_)  # type: ignore[arg-type]
         for mapper in Base.registry.mappers
@@ -129,13 +115,6 @@ def parts() -> list[Part]:
     order = {table.name: place for place, table in enumerate(Base.metadata.sorted_tables)}
     # External ids name rows of any table without a foreign key: they come when all those rows are there.
     return sorted(found, key=lambda part: (not part.is_root, part.kept.aggregate is None, order[part.name]))
-
-
-def import_models() -> None:
-    """Load every module of ``hub`` that declares tables, so that the registry is whole."""
-    from hub import models
-
-    models.load()
 
 
 @cache
