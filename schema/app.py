@@ -1,0 +1,48 @@
+"""The schema put together: what can be asked, and what can be told."""
+
+from __future__ import annotations
+
+import logging
+from functools import cache
+
+import strawberry
+from graphql import GraphQLError
+from strawberry.schema.config import StrawberryConfig
+from strawberry.tools import create_type
+from strawberry.types import ExecutionContext
+
+from schema import change, mutation, query, shortcut, token
+from schema.change import ChangeConnection
+from schema.document import Prepared
+from schema.scalar import SCALARS
+
+
+@strawberry.type(name="Query", description="What can be asked of the hub.")
+class Root(query.Query):  # type: ignore[misc,valid-type]  # made when it is imported
+    """What can be asked of the hub."""
+
+    changes: ChangeConnection = change.FIELD
+
+
+class Schema(strawberry.Schema):
+    """Strawberry's schema, which leaves the logging of errors to ``schema.errors``."""
+
+    def process_errors(
+        self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
+    ) -> None:
+        """Errors are logged where they are masked; those that tell the caller something are not ours."""
+        for error in errors:
+            logging.getLogger("hub.schema").debug("%s", error.message, extra={"context": execution_context})
+
+
+@cache
+def schema() -> Schema:
+    """The schema of the hub."""
+    told = [*mutation.fields(), *shortcut.fields(), *token.fields()]
+    return Schema(
+        query=Root,
+        mutation=create_type("Mutation", told, description="What the hub can be told."),
+        types=query.TYPES,
+        extensions=[Prepared],
+        config=StrawberryConfig(scalar_map=SCALARS),
+    )

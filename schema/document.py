@@ -1,0 +1,185 @@
+"""Documents: parsed, measured and validated once, and remembered by their text.
+
+The measures take time linear in the document: each fragment is measured once and counted at every spread.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from threading import Lock
+
+import strawberry
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLError,
+    OperationDefinitionNode,
+    SelectionNode,
+    SelectionSetNode,
+    parse,
+    specified_rules,
+)
+from strawberry.extensions import SchemaExtension
+from strawberry.schema.schema import validate_document
+
+from hub.errors import HubError, Limit
+
+LONGEST = 200_000
+"""Characters of a document."""
+MOST_TOKENS = 10_000
+DEEPEST = 20
+MOST_ALIASES = 100
+MOST_DIRECTIVES = 50
+MOST_ROOTS = 50
+"""Fields at the root, spread fragments included."""
+
+CEILING = 10**9
+"""Measures stop here: past every limit it does not matter by how much."""
+
+REMEMBERED = 500
+"""How many documents are kept."""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """How large a selection is, fragments counted wherever they are spread."""
+
+    depth: int = 0
+    aliases: int = 0
+    directives: int = 0
+    roots: int = 0
+
+
+@dataclass(frozen=True)
+class Document:
+    """A document as it may be executed; ``errors`` says why it may not."""
+
+    node: DocumentNode | None
+    errors: tuple[GraphQLError, ...] = ()
+
+
+class Documents:
+    """The documents of one schema, the ones used last."""
+
+    def __init__(self, schema: strawberry.Schema) -> None:
+        self._schema = schema
+        self._known: OrderedDict[str, Document] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, text: str) -> Document:
+        """The document of a text. Never raises: what is wrong with it is in its errors."""
+        with self._lock:
+            if text in self._known:
+                self._known.move_to_end(text)
+                return self._known[text]
+        made = self._read(text)
+        with self._lock:
+            self._known[text] = made
+            if len(self._known) > REMEMBERED:
+                self._known.popitem(last=False)
+        return made
+
+    def _read(self, text: str) -> Document:
+        try:
+            node = _parsed(text)
+            check(node)
+        except GraphQLError as wrong:
+            return Document(None, (wrong,))
+        except HubError as refused:
+            return Document(None, (GraphQLError(refused.message, original_error=refused),))
+        errors = validate_document(self._schema._schema, node, tuple(specified_rules))  # noqa: SLF001 - has no public name
+        return Document(node, tuple(errors))
+
+
+class Prepared(SchemaExtension):
+    """Hands the document that the endpoint has prepared to Strawberry, which would read the text again."""
+
+    def on_operation(self) -> Iterator[None]:
+        """Put document and validation's outcome in place."""
+        document = self.execution_context.context.extras.get("document")
+        if document is not None:
+            self.execution_context.graphql_document = document.node
+            self.execution_context.pre_execution_errors = []
+        yield
+
+
+def _parsed(text: str) -> DocumentNode:
+    try:
+        return parse(
+            text, max_source_length=LONGEST, max_lexical_tokens=MOST_TOKENS, max_comments=MOST_TOKENS
+        )
+    except RecursionError as deep:
+        raise _too("deep", "levels", "many", DEEPEST) from deep
+
+
+def check(node: DocumentNode) -> None:
+    """Raises ``Limit`` for a document that is deeper or wider than the hub takes."""
+    fragments = {
+        each.name.value: each for each in node.definitions if isinstance(each, FragmentDefinitionNode)
+    }
+    measuring = _Measuring(fragments)
+    for operation in node.definitions:
+        if isinstance(operation, OperationDefinitionNode):
+            _compare(measuring.of(operation.selection_set), len(operation.directives or ()))
+
+
+def _compare(size: Measure, directives: int) -> None:
+    for what, count, most in (
+        ("levels", size.depth, DEEPEST),
+        ("aliases", size.aliases, MOST_ALIASES),
+        ("directives", size.directives + directives, MOST_DIRECTIVES),
+        ("root fields", size.roots, MOST_ROOTS),
+    ):
+        if count > most:
+            raise _too("large", what, "many" if count >= CEILING else str(count), most)
+
+
+def _too(much: str, what: str, count: str, most: int) -> Limit:
+    return Limit(
+        f"The document is too {much}: it has {count} {what}, and at most {most} are taken. Ask in parts."
+    )
+
+
+class _Measuring:
+    """Measures selections; a fragment is walked once."""
+
+    def __init__(self, fragments: dict[str, FragmentDefinitionNode]) -> None:
+        self._fragments = fragments
+        self._known: dict[str, Measure] = {}
+
+    def of(self, selections: SelectionSetNode | None) -> Measure:
+        if selections is None:
+            return Measure()
+        return _sum(self._one(each) for each in selections.selections)
+
+    def _one(self, node: SelectionNode) -> Measure:
+        below = self._spread(node.name.value) if isinstance(node, FragmentSpreadNode) else self._own(node)
+        directives = below.directives + len(node.directives or ())
+        if isinstance(node, FieldNode):
+            return Measure(below.depth + 1, below.aliases + (node.alias is not None), directives, 1)
+        return Measure(below.depth, below.aliases, directives, below.roots)
+
+    def _own(self, node: SelectionNode) -> Measure:
+        return self.of(getattr(node, "selection_set", None))
+
+    def _spread(self, name: str) -> Measure:
+        if name not in self._known:
+            # A fragment that spreads itself counts nothing here: validation refuses it by name.
+            self._known[name] = Measure()
+            fragment = self._fragments.get(name)
+            self._known[name] = self.of(fragment.selection_set if fragment else None)
+        return self._known[name]
+
+
+def _sum(parts: Iterable[Measure]) -> Measure:
+    depth = aliases = directives = roots = 0
+    for each in parts:
+        depth = max(depth, each.depth)
+        aliases = min(aliases + each.aliases, CEILING)
+        directives = min(directives + each.directives, CEILING)
+        roots = min(roots + each.roots, CEILING)
+    return Measure(depth, aliases, directives, roots)

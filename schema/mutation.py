@@ -1,0 +1,239 @@
+"""The mutations that every noun has, made from the registry: create, update, delete, and upsert in bulk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
+
+import sqlalchemy as sa
+import strawberry
+from strawberry.types import Info
+from strawberry.types.field import StrawberryField
+from strawberry.utils.str_converters import to_camel_case
+
+from hub import reference, registry, save
+from hub.db import Json
+from hub.errors import HubError, Invalid, Limit
+from hub.registry import Part
+from hub.save import Mode, Policy, Result
+from schema import input as inputs
+from schema import payload, reach
+from schema.command import Request, Writing, answered, carry_out, write
+from schema.input import ExternalIdInput, Given
+from schema.scalar import Long
+
+LARGEST_BATCH = 1_000
+LARGEST_STOCK_BATCH = 10_000
+
+BatchPolicy = strawberry.enum(
+    Policy,
+    name="BatchPolicy",
+    description="What becomes of the good rows of a batch that holds bad ones: none is written, or all of them are.",
+)
+
+IfVersion = Annotated[
+    Long | None,
+    strawberry.argument(
+        description="Refuse with CONFLICT unless the object is at this version; null: do not ask."
+    ),
+]
+IdempotencyKey = Annotated[
+    str | None,
+    strawberry.argument(
+        description="Up to 255 characters, kept for 7 days: the same input sent again under the same key is not carried"
+        " out again but answered as the first time. Null: every request is a new one."
+    ),
+]
+PolicyArgument = Annotated[
+    BatchPolicy,  # type: ignore[valid-type]
+    strawberry.argument(description="What becomes of the good rows when others are refused."),
+]
+InChannel = Annotated[
+    str | None,
+    strawberry.argument(
+        description="Code of the channel that the answer is read in; null: the token's default."
+    ),
+]
+InLocale = Annotated[
+    str | None,
+    strawberry.argument(
+        description="BCP 47 tag of the locale that the answer is read in; null: the default."
+    ),
+]
+
+
+def fields() -> list[StrawberryField]:
+    """The mutations of every root noun of the registry."""
+    makers = (_create, _update, _delete, _bulk_upsert)
+    return [make(part) for part in registry.roots() for make in makers]
+
+
+def field(name: str, resolver: Callable[..., Any], description: str, returns: Any, **arguments: Any) -> StrawberryField:
+    """A mutation whose arguments' types are only known when the registry has been read."""
+    resolver.__name__ = name
+    resolver.__annotations__ = {"info": Info, **arguments, "return": returns}
+    made: StrawberryField = strawberry.mutation(
+        resolver=resolver, name=to_camel_case(name), description=description
+    )
+    return made
+
+
+def reading(**arguments: Any) -> dict[str, Any]:
+    """Arguments, and those that say how the answer's objects are read."""
+    return {**arguments, "channel": InChannel, "locale": InLocale}
+
+
+def _create(part: Part) -> StrawberryField:
+    async def create(
+        info: Info,
+        input: Given,  # noqa: A002 - the argument's name in the API
+        idempotency_key: str | None = None,
+        channel: str | None = None,
+        locale: str | None = None,
+    ) -> Any:
+        request = Request(f"{part.name}_create", input.raw, idempotency_key)
+        return await _one(info, part, request, input, Writing(Mode.CREATE), (channel, locale))
+
+    arguments = reading(input=inputs.of(part), idempotency_key=IdempotencyKey)
+    description = f"Make a {_words(part)}."
+    return field(f"{part.name}_create", create, description, payload.single(part), **arguments)
+
+
+def _update(part: Part) -> StrawberryField:
+    async def update(
+        info: Info,
+        input: Given,  # noqa: A002 - the argument's name in the API
+        if_version: int | None = None,
+        idempotency_key: str | None = None,
+        channel: str | None = None,
+        locale: str | None = None,
+    ) -> Any:
+        request = Request(f"{part.name}_update", [input.raw, if_version], idempotency_key)
+        how = Writing(Mode.UPDATE, if_version=if_version)
+        return await _one(info, part, request, input, how, (channel, locale))
+
+    arguments = reading(input=inputs.of(part), if_version=IfVersion, idempotency_key=IdempotencyKey)
+    description = f"Change a {_words(part)}. What the input leaves out stays as it is."
+    return field(f"{part.name}_update", update, description, payload.single(part), **arguments)
+
+
+def _delete(part: Part) -> StrawberryField:
+    async def delete(
+        info: Info,
+        id: str | None = None,  # noqa: A002 - the argument's name in the API
+        key: str | None = None,
+        external_id: ExternalIdInput | None = None,
+        if_version: int | None = None,
+        idempotency_key: str | None = None,
+    ) -> payload.DeletePayload:
+        named = _named(id, key, external_id)
+        request = Request(f"{part.name}_delete", [named, if_version], idempotency_key)
+        info.context.viewer.require(part.kept.scope, "write")
+        viewer = info.context.viewer
+        answer = await carry_out(
+            info.context, request, lambda tx: _remove(tx, viewer, part, named, if_version)
+        )
+        return payload.deleted(part, answer)
+
+    return field(
+        f"{part.name}_delete",
+        delete,
+        f"Delete a {_words(part)} with all that is part of it, named in one of three ways.",
+        payload.DeletePayload,
+        id=strawberry.ID | None,
+        key=Annotated[
+            str | None, strawberry.argument(description="What people know it by: code, slug or number.")
+        ],
+        external_id=ExternalIdInput | None,
+        if_version=IfVersion,
+        idempotency_key=IdempotencyKey,
+    )
+
+
+def _bulk_upsert(part: Part) -> StrawberryField:
+    async def bulk_upsert(
+        info: Info,
+        rows: list[Given],
+        policy: Policy = Policy.REJECT_ALL,
+        idempotency_key: str | None = None,
+        channel: str | None = None,
+        locale: str | None = None,
+    ) -> Any:
+        request = Request(f"{part.name}_bulk_upsert", [[row.raw for row in rows], policy], idempotency_key)
+        return await batch(info, part, request, rows, policy, (channel, locale))
+
+    return field(
+        f"{part.name}_bulk_upsert",
+        bulk_upsert,
+        f"Create or change up to {LARGEST_BATCH} {_words(part)} objects, each found by id, key or external id.",
+        payload.batch(part),
+        **reading(rows=list[inputs.of(part)], policy=PolicyArgument, idempotency_key=IdempotencyKey),  # type: ignore[misc]
+    )
+
+
+async def _one(
+    info: Info, part: Part, request: Request, given: Given, how: Writing, read_in: payload.ReadIn
+) -> Any:
+    viewer = info.context.viewer
+    viewer.require(part.kept.scope, "write")
+    answer = await carry_out(
+        info.context, request, lambda tx: answered(write(tx, viewer, part, [given], how))
+    )
+    return payload.one(part, answer, read_in, "input")
+
+
+async def batch(
+    info: Info,
+    part: Part,
+    request: Request,
+    rows: Sequence[Given],
+    policy: Policy,
+    read_in: payload.ReadIn,
+    largest: int = LARGEST_BATCH,
+) -> Any:
+    """Carry out a batch. Raises ``Forbidden`` for a token without the scope."""
+    viewer = info.context.viewer
+    viewer.require(part.kept.scope, "write")
+    if len(rows) > largest:
+        refused = Limit(
+            f"A batch of {len(rows)} rows is too large: send at most {largest} at once.", ("rows",)
+        )
+        return payload.many(part, answered([], refused), read_in)
+    how = Writing(policy=policy)
+    answer = await carry_out(info.context, request, lambda tx: answered(write(tx, viewer, part, rows, how)))
+    return payload.many(part, answer, read_in)
+
+
+def _named(global_id: str | None, key: str | None, external_id: ExternalIdInput | None) -> Json:
+    """The one way in which an object is named, as a ``Reference`` would hold it."""
+    ways: Json = {"id": global_id, "key": key}
+    if external_id is not None:
+        ways["externalId"] = {"system": external_id.system, "id": external_id.id}
+    return {how: named for how, named in ways.items() if named is not None}
+
+
+def _remove(tx: sa.Connection, viewer: Any, part: Part, named: Json, if_version: int | None) -> Json:
+    try:
+        number = found(tx, part.name, named)
+        reach.check_delete(tx, viewer, part, number)
+    except HubError as refused:
+        return answered([Result(None, "refused", (refused,))])
+    return answered(save.delete(tx, part.name, [number], if_version=[if_version]))
+
+
+def found(tx: sa.Connection, noun: str, named: Json) -> int:
+    """The id of the object that arguments name. Raises ``Invalid`` for none or several names, or ``NotFound``."""
+    if len(named) != 1:
+        raise Invalid("Name the object in one way: id, key or externalId.")
+    row = inputs.reference(named, noun)
+    way = reference.way(row)
+    directory = reference.Directory(tx)
+    directory.look_up(noun, [way])
+    number = directory.find(noun, way)
+    if number is None:
+        raise reference.missing(noun, way).under(way[0])
+    return number
+
+
+def _words(part: Part) -> str:
+    return part.name.replace("_", " ")

@@ -1,0 +1,437 @@
+"""Mutations that say one thing of a product, a variant, an order or stock, without its whole input."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import sqlalchemy as sa
+import strawberry
+from strawberry.types import Info
+from strawberry.types.field import StrawberryField
+
+from hub import registry
+from hub.db import Json
+from hub.errors import Duplicate, HubError, Invalid, NotFound, Path
+from hub.listing import Listing
+from hub.product import Variant
+from hub.save import Mode, Policy, Result
+from hub.viewer import Viewer
+from schema import input as inputs
+from schema import payload
+from schema.command import Request, Writing, answered, carry_out, write, write_rows
+from schema.input import Given
+from schema.mutation import (
+    LARGEST_STOCK_BATCH,
+    IdempotencyKey,
+    IfVersion,
+    PolicyArgument,
+    batch,
+    field,
+    found,
+    reading,
+)
+
+Rows = Callable[[sa.Connection], Json]
+"""Makes the row to save, inside the transaction. Raises ``HubError`` with a path into the arguments."""
+
+CHANGE = Writing(Mode.UPDATE)
+
+
+def fields() -> list[StrawberryField]:
+    """These mutations."""
+    return [
+        _listing_upsert(),
+        _listing_end(),
+        _price_upsert(),
+        _product_assets_set(),
+        _variant_create(),
+        _variant_update(),
+        _variant_delete(),
+        _stock_set(),
+        _order_place(),
+    ]
+
+
+def _listing_upsert() -> StrawberryField:
+    part = registry.part("listing")
+
+    async def listing_upsert(
+        info: Info,
+        product: Json,
+        input: Given,  # noqa: A002 - the argument's name in the API
+        if_version: int | None = None,
+        idempotency_key: str | None = None,
+        channel: str | None = None,
+        locale: str | None = None,
+    ) -> Any:
+        request = Request("listing_upsert", [product, input.raw, if_version], idempotency_key)
+
+        def row(tx: sa.Connection) -> Json:
+            return {"id": _find(tx, "product", product), "listings": [_row(input)]}
+
+        how = replace(CHANGE, if_version=if_version)
+        return await _product(info, request, row, how, (channel, locale), ("listings", 0))
+
+    return field(
+        "listing_upsert",
+        listing_upsert,
+        "List a product in a channel, or change the listing that starts at the same moment.",
+        payload.single(registry.part("product")),
+        **reading(
+            product=_reference("The product."),
+            input=inputs.of(part),
+            if_version=IfVersion,
+            idempotency_key=IdempotencyKey,
+        ),
+    )
+
+
+def _listing_end() -> StrawberryField:
+    async def listing_end(
+        info: Info,
+        product: Json,
+        channel: str,
+        at: datetime | None = None,
+        if_version: int | None = None,
+        idempotency_key: str | None = None,
+        locale: str | None = None,
+    ) -> Any:
+        request = Request("listing_end", [product, channel, at, if_version], idempotency_key)
+
+        def row(tx: sa.Connection) -> Json:
+            number = _find(tx, "product", product)
+            end = at or tx.execute(sa.select(sa.func.now())).scalar_one()
+            starts_at = _running(tx, number, channel, end)
+            listing = {"channel": {"key": channel}, "starts_at": starts_at, "ends_at": end}
+            return {"id": number, "listings": [listing]}
+
+        how = replace(CHANGE, if_version=if_version)
+        return await _product(info, request, row, how, (channel, locale), ("listings", 0))
+
+    return field(
+        "listing_end",
+        listing_end,
+        "End the listing of a product in a channel that runs at that moment.",
+        payload.single(registry.part("product")),
+        **{
+            **reading(
+                product=_reference("The product."),
+                at=_argument(datetime | None, "When it ends; null for now."),
+            ),
+            "channel": _argument(str, "The channel's code."),
+            "if_version": IfVersion,
+            "idempotency_key": IdempotencyKey,
+        },
+    )
+
+
+def _running(tx: sa.Connection, product_id: int, channel: str, moment: datetime) -> datetime | None:
+    """The start of the listing that runs at a moment. Raises ``NotFound``."""
+    channel_id = _find(tx, "channel", {"key": channel}, "channel")
+    statement = sa.select(Listing.starts_at).where(
+        Listing.product_id == product_id,
+        Listing.channel_id == channel_id,
+        sa.or_(Listing.starts_at.is_(None), Listing.starts_at < moment),
+        sa.or_(Listing.ends_at.is_(None), Listing.ends_at >= moment),
+    )
+    running = tx.execute(statement).first()
+    if running is None:
+        shown = moment.astimezone(UTC).isoformat()
+        raise NotFound(
+            f'The product is not listed in channel "{channel}" at {shown}: there is nothing to end.', ("at",)
+        )
+    return running.starts_at  # type: ignore[no-any-return]
+
+
+def _price_upsert() -> StrawberryField:
+    async def price_upsert(
+        info: Info,
+        variant: Json,
+        input: Given,  # noqa: A002 - the argument's name in the API
+        if_version: int | None = None,
+        idempotency_key: str | None = None,
+        channel: str | None = None,
+        locale: str | None = None,
+    ) -> Any:
+        request = Request("price_upsert", [variant, input.raw, if_version], idempotency_key)
+
+        def row(tx: sa.Connection) -> Json:
+            product_id, sku = _variant(tx, variant)
+            return {"id": product_id, "variants": [{"sku": sku, "prices": [_row(input)]}]}
+
+        how = replace(CHANGE, if_version=if_version)
+        return await _product(info, request, row, how, (channel, locale), ("variants", 0, "prices", 0))
+
+    return field(
+        "price_upsert",
+        price_upsert,
+        "Give a variant a price, or change the one of the same list, company, quantity and start.",
+        payload.single(registry.part("product")),
+        **reading(
+            variant=_reference("The variant; its key is the SKU."),
+            input=inputs.of(registry.part("price")),
+            if_version=IfVersion,
+            idempotency_key=IdempotencyKey,
+        ),
+    )
+
+
+def _product_assets_set() -> StrawberryField:
+    part = registry.part("product_asset")
+
+    async def product_assets_set(
+        info: Info,
+        product: Json,
+        assets: Sequence[Given],
+        if_version: int | None = None,
+        idempotency_key: str | None = None,
+        channel: str | None = None,
+        locale: str | None = None,
+    ) -> Any:
+        request = Request(
+            "product_assets_set", [product, [each.raw for each in assets], if_version], idempotency_key
+        )
+
+        def row(tx: sa.Connection) -> Json:
+            links = [_row(each, ("assets", place)) for place, each in enumerate(assets)]
+            return {"id": _find(tx, "product", product), "assets": links}
+
+        how = replace(CHANGE, if_version=if_version)
+        return await _product(info, request, row, how, (channel, locale), (), ())
+
+    return field(
+        "product_assets_set",
+        product_assets_set,
+        "Show these assets with a product, in this order, and no others.",
+        payload.single(registry.part("product")),
+        **reading(
+            product=_reference("The product."),
+            assets=list[inputs.of(part)],  # type: ignore[misc]
+            if_version=IfVersion,
+            idempotency_key=IdempotencyKey,
+        ),
+    )
+
+
+def _variant_create() -> StrawberryField:
+    async def variant_create(
+        info: Info,
+        product: Json,
+        input: Given,  # noqa: A002 - the argument's name in the API
+        if_version: int | None = None,
+        idempotency_key: str | None = None,
+        channel: str | None = None,
+        locale: str | None = None,
+    ) -> Any:
+        request = Request("variant_create", [product, input.raw, if_version], idempotency_key)
+
+        def row(tx: sa.Connection) -> Json:
+            variant = _row(input)
+            taken = sa.select(Variant.id).where(Variant.sku == str(variant.get("sku", "")).strip())
+            if tx.execute(taken).first() is not None:
+                raise Duplicate(
+                    f'Variant "{variant["sku"]}" exists already: update it, or choose another SKU.',
+                    ("input", "sku"),
+                )
+            return {"id": _find(tx, "product", product), "variants": [variant]}
+
+        how = replace(CHANGE, if_version=if_version)
+        return await _product(info, request, row, how, (channel, locale), ("variants", 0))
+
+    return field(
+        "variant_create",
+        variant_create,
+        "Add a variant to a product.",
+        payload.single(registry.part("product")),
+        **reading(
+            product=_reference("The product."),
+            input=inputs.of(registry.part("variant")),
+            if_version=IfVersion,
+            idempotency_key=IdempotencyKey,
+        ),
+    )
+
+
+def _variant_update() -> StrawberryField:
+    async def variant_update(
+        info: Info,
+        variant: Json,
+        input: Given,  # noqa: A002 - the argument's name in the API
+        if_version: int | None = None,
+        idempotency_key: str | None = None,
+        channel: str | None = None,
+        locale: str | None = None,
+    ) -> Any:
+        request = Request("variant_update", [variant, input.raw, if_version], idempotency_key)
+
+        def row(tx: sa.Connection) -> Json:
+            product_id, sku = _variant(tx, variant)
+            given = _row(input)
+            if given.get("sku", sku) != sku:
+                raise Invalid(
+                    f'Variant "{sku}" cannot become "{given["sku"]}": make a new variant.', ("input", "sku")
+                )
+            return {"id": product_id, "variants": [{**given, "sku": sku}]}
+
+        how = replace(CHANGE, if_version=if_version)
+        return await _product(info, request, row, how, (channel, locale), ("variants", 0))
+
+    return field(
+        "variant_update",
+        variant_update,
+        "Change a variant. What the input leaves out stays as it is; the version is the product's.",
+        payload.single(registry.part("product")),
+        **reading(
+            variant=_reference("The variant; its key is the SKU."),
+            input=inputs.of(registry.part("variant")),
+            if_version=IfVersion,
+            idempotency_key=IdempotencyKey,
+        ),
+    )
+
+
+def _variant_delete() -> StrawberryField:
+    async def variant_delete(
+        info: Info,
+        variant: Json,
+        if_version: int | None = None,
+        idempotency_key: str | None = None,
+        channel: str | None = None,
+        locale: str | None = None,
+    ) -> Any:
+        request = Request("variant_delete", [variant, if_version], idempotency_key)
+
+        def row(tx: sa.Connection) -> Json:
+            product_id, sku = _variant(tx, variant)
+            return {"id": product_id, "variants": [{"sku": sku, "remove": True}]}
+
+        how = replace(CHANGE, if_version=if_version)
+        return await _product(info, request, row, how, (channel, locale), ("variants", 0), ("variant",))
+
+    return field(
+        "variant_delete",
+        variant_delete,
+        "Take a variant away from its product, with its prices, identifiers and stock. The answer is the product.",
+        payload.single(registry.part("product")),
+        **reading(
+            variant=_reference("The variant; its key is the SKU."),
+            if_version=IfVersion,
+            idempotency_key=IdempotencyKey,
+        ),
+    )
+
+
+def _stock_set() -> StrawberryField:
+    part = registry.part("stock")
+
+    async def stock_set(
+        info: Info,
+        rows: list[Given],
+        policy: Policy = Policy.REJECT_ALL,
+        idempotency_key: str | None = None,
+        channel: str | None = None,
+        locale: str | None = None,
+    ) -> Any:
+        request = Request("stock_set", [[row.raw for row in rows], policy], idempotency_key)
+        return await batch(info, part, request, rows, policy, (channel, locale), LARGEST_STOCK_BATCH)
+
+    return field(
+        "stock_set",
+        stock_set,
+        f"Set the levels of up to {LARGEST_STOCK_BATCH} variants and locations.",
+        payload.batch(part),
+        **reading(rows=list[inputs.of(part)], policy=PolicyArgument, idempotency_key=IdempotencyKey),  # type: ignore[misc]
+    )
+
+
+def _order_place() -> StrawberryField:
+    part = registry.part("order")
+
+    async def order_place(
+        info: Info,
+        input: Given,  # noqa: A002 - the argument's name in the API
+        idempotency_key: str | None = None,
+        channel: str | None = None,
+        locale: str | None = None,
+    ) -> Any:
+        viewer: Viewer = info.context.viewer
+        viewer.require(part.kept.scope, "write")
+        request = Request("order_place", input.raw, idempotency_key)
+        placed = Given(part, {"placedAt": datetime.now(UTC), **input.raw, "status": "placed"})
+
+        def command(tx: sa.Connection) -> Json:
+            return answered(write(tx, viewer, part, [placed], Writing(Mode.CREATE)))
+
+        return payload.one(part, await carry_out(info.context, request, command), (channel, locale), "input")
+
+    return field(
+        "order_place",
+        order_place,
+        "Place an order: make it with the status placed, its amounts and texts fixed as they are given.",
+        payload.single(part),
+        **reading(input=inputs.of(part), idempotency_key=IdempotencyKey),
+    )
+
+
+async def _product(
+    info: Info,
+    request: Request,
+    row: Rows,
+    how: Writing,
+    read_in: payload.ReadIn,
+    place: Path,
+    argument: Path = ("input",),
+) -> Any:
+    """Save one row of a product. Refusals below ``place`` in it are told as being about ``argument``."""
+    viewer, part = info.context.viewer, registry.part("product")
+    viewer.require(part.kept.scope, "write")
+
+    def command(tx: sa.Connection) -> Json:
+        try:
+            given = row(tx)
+        except HubError as refused:
+            return answered([], refused)
+        results = write_rows(tx, viewer, part, [given], how)
+        return answered([_told(result, place, argument) for result in results])
+
+    return payload.one(part, await carry_out(info.context, request, command), read_in)
+
+
+def _told(result: Result, place: Path, argument: Path) -> Result:
+    for error in result.errors:
+        if error.path[: len(place)] == place:
+            error.path = (*argument, *error.path[len(place) :])
+    return result
+
+
+def _row(given: Given, at: Path = ("input",)) -> Json:
+    """The row of an input. Raises the first thing that is wrong with it."""
+    row, errors = given.row()
+    for error in errors:
+        raise error.under(*at)
+    return row
+
+
+def _find(tx: sa.Connection, noun: str, named: Json, argument: str | None = None) -> int:
+    try:
+        return found(tx, noun, named)
+    except HubError as refused:
+        raise refused.under(argument or noun) from None
+
+
+def _variant(tx: sa.Connection, named: Json) -> tuple[int, str]:
+    """The product and the SKU of a variant."""
+    number = _find(tx, "variant", named)
+    row = tx.execute(sa.select(Variant.product_id, Variant.sku).where(Variant.id == number)).one()
+    return row.product_id, row.sku
+
+
+def _reference(description: str) -> Any:
+    return _argument(inputs.Reference, description)
+
+
+def _argument(type_: Any, description: str) -> Any:
+    return Annotated[type_, strawberry.argument(description=description)]
