@@ -77,6 +77,11 @@ def embedded(folder: Path, *, stays: bool = False, server: dict[str, str] | None
     return url.render_as_string()
 
 
+def release(folder: Path) -> None:
+    """Give this process's hold on the server in ``folder`` back; the last one stops it."""
+    _handle(folder.expanduser().absolute(), stays=False).cleanup()
+
+
 def _handle(folder: Path, *, stays: bool) -> PostgresServer:
     with warnings.catch_warnings():
         # It warns where the machine has no runtime folder, and uses the temporary one, which is right.

@@ -1,0 +1,95 @@
+"""The command line. Each module ``hub/cli_<name>.py`` brings its ``app``, which becomes ``hub <name>``.
+
+Commands import what they need when called, so that ``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+import signal
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hub.errors import HubError
+
+app = typer.Typer(
+    help="One GraphQL hub for products, customers, orders and stock.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+
+@app.command()
+def serve(
+    *,
+    relay: Annotated[bool, typer.Option(help="Run the relay in this process too.")] = True,
+) -> None:
+    """Serve GraphQL at HUB_HOST and HUB_PORT until interrupted."""
+    from hub import config
+    from hub.app import serve as run
+
+    run(config.load(), relay=relay)
+
+
+@app.command()
+def relay(
+    *,
+    check: Annotated[
+        bool, typer.Option("--check", help="Only say whether changes are being numbered.")
+    ] = False,
+) -> None:
+    """Number changes, turn windows, index and send webhooks until interrupted. Any number may run."""
+    from hub import config
+    from hub.app import relay as run
+
+    settings = config.load()
+    if not check:
+        run(settings)
+        return
+    from hub import health, postgres
+    from hub.db import Database
+
+    found = health.findings(
+        health.checks(Database(postgres.address(settings)), lag_seconds=settings.relay_lag_seconds)
+    )
+    for name, finding in found.items():
+        typer.echo(f"{name}: {finding.detail}")
+    raise typer.Exit(0 if all(finding.ok for finding in found.values()) else 1)
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database to the shape that this version expects. Doing it again changes nothing."""
+    from hub import config, migrations, postgres
+
+    migrations.upgrade(postgres.address(config.load()))
+    typer.echo(f"The database is at migration {migrations.newest()}.")
+
+
+@app.command()
+def schema() -> None:
+    """Print the GraphQL schema."""
+    from schema import printed
+
+    typer.echo(printed(), nl=False)
+
+
+def main() -> None:
+    """Run the command line; what the hub refuses is one line on stderr and exit code 1."""
+    # Ending by the signal itself would skip what runs at exit, and leave the embedded database without its hub.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        app()
+    except HubError as refusal:
+        sys.stderr.write(f"{refusal.message}\n")
+        raise SystemExit(1) from None
+
+
+for module in pkgutil.iter_modules([str(Path(__file__).parent)], prefix="hub."):
+    if module.name.startswith("hub.cli_"):
+        app.add_typer(import_module(module.name).app, name=module.name.removeprefix("hub.cli_"))

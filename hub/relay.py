@@ -1,0 +1,74 @@
+"""The hub's own part of the relay: it numbers changes, turns windows, and drops what the feed need not keep.
+
+Any number of processes may run it; what one holds, the others leave alone or wait for.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from threading import Event, Thread
+
+import sqlalchemy as sa
+
+from hub import sequencer, window
+from hub.config import Settings
+from hub.db import HUB, Database
+
+CLOCK_SECONDS = 0.5
+"""How late a window may turn."""
+
+HOUSEKEEPING_SECONDS = 3600.0
+
+Stop = Callable[[], None]
+"""Ends what was started, and returns when it has ended."""
+
+log = logging.getLogger(__name__)
+
+
+def start(database: Database, settings: Settings) -> Stop:
+    """Run each task in a thread of its own."""
+    stop = Event()
+    threads = [
+        Thread(target=sequencer.run, args=(database, stop), name="sequencer", daemon=True),
+        Thread(target=_repeat, args=(_turn, database, CLOCK_SECONDS, stop), name="clock", daemon=True),
+        Thread(target=_repeat, args=(_tidy(settings), database, HOUSEKEEPING_SECONDS, stop), daemon=True),
+    ]
+    for thread in threads:
+        thread.start()
+    return _ending(stop, threads)
+
+
+def _ending(stop: Event, threads: Sequence[Thread]) -> Stop:
+    def end() -> None:
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+    return end
+
+
+def _turn(database: Database) -> bool:
+    with database.write(HUB) as tx:
+        return window.turn(tx) > 0
+
+
+def _tidy(settings: Settings) -> Callable[[Database], bool]:
+    def tidy(database: Database) -> bool:
+        with database.write(HUB) as tx:
+            sequencer.drop_old(tx, settings.feed_days)
+        return False
+
+    return tidy
+
+
+def _repeat(task: Callable[[Database], bool], database: Database, pause: float, stop: Event) -> None:
+    """Do the task until stopped; at once again where it says that there may be more."""
+    while not stop.is_set():
+        try:
+            again = task(database)
+        except sa.exc.DBAPIError as error:
+            log.warning("The relay lost the database and tries again: %s", error.orig)
+            again = False
+        if not again:
+            stop.wait(pause)
