@@ -204,7 +204,7 @@ def _first_locales(tx: sa.Connection, channels: Sequence[int | None]) -> dict[in
         .where(ChannelLocale.channel_id.in_(set(channels) - {None}))
         .order_by(ChannelLocale.channel_id, ChannelLocale.position)
     )
-    return dict(tx.execute(statement).tuples().all())
+    return dict(tx.execute(statement).all())
 
 
 class OrderSeries(Base):

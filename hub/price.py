@@ -101,7 +101,7 @@ def _take_currencies(tx: sa.Connection, drafts: Sequence[Draft]) -> None:
     if not numbers:
         return
     found = tx.execute(sa.select(PriceList.id, PriceList.currency).where(PriceList.id.in_(numbers)))
-    currencies = dict(found.tuples().all())
+    currencies = dict(found.all())
     for draft in drafts:
         if draft.values.get("price_list_id") in currencies:
             draft.values["currency"] = currencies[draft.values["price_list_id"]]

@@ -12,7 +12,7 @@ import psycopg
 import sqlalchemy as sa
 from sqlalchemy import make_url
 
-from hub import capture, feed, postgres, registry, sequencer, verify
+from hub import capture, feed, models, postgres, sequencer, verify
 from hub.db import Base, Database, Writer, raw
 
 ERP = Writer(actor="token:7", source="erp", reason="night run")
@@ -39,7 +39,7 @@ def database(folder: Path) -> Database:
     ) as connection:
         connection.execute(f"CREATE DATABASE {name}".encode())
     made = Database(url.set(database=name).render_as_string(hide_password=False))
-    registry.import_models()
+    models.load()
     with made.engine.begin() as tx:
         capture.prelude(tx)
         Base.metadata.create_all(tx)
