@@ -20,6 +20,8 @@ from hub.config import Settings
 from hub.db import Database
 from hub.metrics import Measured, Metrics
 from hub.relay import Stop
+from schema.app import schema
+from schema.router import Endpoint
 
 
 def create_app(settings: Settings, *, relay: bool = True) -> FastAPI:
@@ -28,6 +30,9 @@ def create_app(settings: Settings, *, relay: bool = True) -> FastAPI:
     metrics = Metrics(database)
     app = FastAPI(title="Commerce hub", openapi_url=None, lifespan=_lifespan(database, settings, relay=relay))
     app.add_middleware(Measured, metrics=metrics)
+    app.router.routes.append(
+        Endpoint(schema(), database, settings.secret, development=settings.development).route()
+    )
     _add_probes(app, database, settings)
 
     @app.get("/metrics")

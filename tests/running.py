@@ -17,7 +17,6 @@ from typing import Any
 
 import uvicorn
 
-from hub.app import create_app
 from hub.config import Settings
 from hub.db import HUB, Database
 from hub.token import Wish
@@ -90,6 +89,8 @@ def _fetch(request: urllib.request.Request) -> tuple[int, str]:
 @contextmanager
 def serving(settings: Settings, *, relay: bool = True) -> Iterator[Server]:
     """Serve in a thread, over real HTTP, until the block ends."""
+    from hub.app import create_app  # most tests need no server, and all that it is made of
+
     uvicorn_server = uvicorn.Server(
         uvicorn.Config(
             create_app(settings, relay=relay), host=settings.host, port=settings.port, log_level="warning"
