@@ -6,6 +6,7 @@ readers in every process notice with their next question.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
 import shutil
@@ -14,7 +15,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import fasteners
 import orjson
 
 from search.tantivy_engine import Reader
@@ -104,13 +104,14 @@ class Index:
     @contextmanager
     def _turn(self, name: str) -> Iterator[bool]:
         self.folder.mkdir(parents=True, exist_ok=True)
-        lock = fasteners.InterProcessLock(self.folder / f"{name}.lock")
-        mine = lock.acquire(blocking=False)
-        try:
-            yield mine
-        finally:
-            if mine:
-                lock.release()
+        # flock, because it also parts the threads of one process: the relay in a server, and a repair beside it.
+        with (self.folder / f"{name}.lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+            else:
+                yield True
 
     def _sweep(self, *, built: bool) -> None:
         current = self.current()

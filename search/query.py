@@ -1,6 +1,7 @@
 """Asking: a question in, ranked products out, a page at a time.
 
-Pages are cut by key, not by offset: a cursor names the score and the product after which to go on.
+A cursor names the product after which to go on, so that a page neither repeats nor skips what an index that changed
+meanwhile ranks elsewhere; its rank counts only where that product is no longer among the answers.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ class Question:
     """What is asked.
 
     ``channel_id``: search what is listed there at ``moment`` (null: now). Null searches everything, for staff.
-    ``locale``: the locale whose texts are searched, one of the channel's; null searches all texts, unstemmed.
+    ``locale``: the locale whose texts are searched, of a channel one that it has: what is shown by fallback is found
+    under the locale that it is shown for. Null searches all texts, unstemmed.
     ``within``: only these products, for filters that the database answers.
     """
 
@@ -64,13 +66,13 @@ class Found:
     sequence: int
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class _Place:
-    """Where a hit stands: better scores first, then lower ids. ``rank`` only says how deep to look."""
+    """Where a hit stands, the first one at rank 1."""
 
-    falling: float
+    rank: int
     product_id: int
-    rank: int = 0
+    score: float = 0
 
 
 def find(index: Index, question: Question, *, first: int, after: str | None = None) -> Found:
@@ -87,7 +89,7 @@ def find(index: Index, question: Question, *, first: int, after: str | None = No
     with index.reading() as reader:
         places, total = _page(reader, _plan(question), start, first)
         sequence = reader.state().sequence
-    hits = tuple(Hit(place.product_id, -place.falling, _encode(place, tag)) for place in places[:first])
+    hits = tuple(Hit(place.product_id, place.score, _encode(place, tag)) for place in places[:first])
     return Found(hits, total, has_next=len(places) > first, sequence=sequence)
 
 
@@ -123,18 +125,26 @@ def _page(
     limit = (start.rank if start else 0) + first + 1
     while True:
         ranked = reader.ask(plan, limit)
-        places = _ordered(ranked, whole=len(ranked.products) < limit)
-        rest = [place for place in places if start is None or place > start]
-        if len(rest) > first or len(ranked.products) < limit:
+        whole = len(ranked.products) < limit
+        rest = _after(start, _ordered(ranked, whole=whole))
+        if len(rest) > first or whole:
             return rest[: first + 1], ranked.total
         limit *= 2
 
 
 def _ordered(ranked: tantivy_engine.Ranked, *, whole: bool) -> list[_Place]:
-    """All hits with their places, but those that tie with the last one, unless these are all."""
-    places = sorted((-round(score, 4), product) for score, product in ranked.products)
-    complete = [place for place in places if whole or place[0] < places[-1][0]]
-    return [_Place(falling, product, rank) for rank, (falling, product) in enumerate(complete, start=1)]
+    """Better scores first, then lower ids. What ties with the last hit is left out, unless these are all."""
+    hits = sorted((-round(score, 4), product) for score, product in ranked.products)
+    complete = [hit for hit in hits if whole or hit[0] < hits[-1][0]]
+    return [_Place(rank, product, -falling) for rank, (falling, product) in enumerate(complete, start=1)]
+
+
+def _after(start: _Place | None, places: list[_Place]) -> list[_Place]:
+    if start is None:
+        return places
+    named = (place.rank for place in places if place.product_id == start.product_id)
+    # Where the product is gone, the one behind it has taken its rank.
+    return places[next(named, start.rank - 1) :]
 
 
 def _tag(question: Question) -> str:
@@ -144,19 +154,19 @@ def _tag(question: Question) -> str:
 
 
 def _encode(place: _Place, tag: str) -> str:
-    said = orjson.dumps([tag, place.falling, place.product_id, place.rank])
+    said = orjson.dumps([tag, place.rank, place.product_id])
     return base64.urlsafe_b64encode(said).decode().rstrip("=")
 
 
 def _decode(cursor: str, tag: str) -> _Place:
     try:
         said = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        given, falling, product, rank = said
-        place = _Place(float(falling), int(product), int(rank))
+        given, rank, product = said
+        place = _Place(int(rank), int(product))
     except (binascii.Error, ValueError, TypeError) as wrong:
         raise Invalid(
             f'"{cursor}" is not a cursor of a search: take one from its answer.', ("after",)
         ) from wrong
-    if given != tag or place.rank < 0:
+    if given != tag or place.rank < 1:
         raise Invalid(f'Cursor "{cursor}" belongs to another search: start at its first page.', ("after",))
     return place
