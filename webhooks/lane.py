@@ -25,6 +25,7 @@ BEHIND = sa.text(
     """
 )
 
+# Orders belong to a channel: an endpoint with channels hears of theirs, also when one is deleted.
 FAN_OUT = sa.text(
     """
     INSERT INTO webhook_delivery (endpoint_id, sequence, type, aggregate, aggregate_id, occurred_at, due_at)
@@ -40,8 +41,14 @@ FAN_OUT = sa.text(
         FROM unnest(CAST(:ids AS bigint[]), CAST(:aggregates AS text[])) AS seen (id, aggregate)
         JOIN webhook_endpoint e ON e.id = seen.id
         JOIN feed f ON f.aggregate = seen.aggregate AND f.sequence > :after AND f.sequence <= :through
-        WHERE e.event_types IS NULL OR f.events && e.event_types
-            OR split_part(f.type, '.', 1) || '.*' = ANY (e.event_types)
+        CROSS JOIN LATERAL (SELECT CASE WHEN e.channel_id IS NULL THEN e.channel_ids ELSE ARRAY[e.channel_id] END
+            AS channels) hears
+        WHERE (e.event_types IS NULL OR f.events && e.event_types
+            OR split_part(f.type, '.', 1) || '.*' = ANY (e.event_types))
+        AND (f.aggregate <> 'order' OR hears.channels IS NULL
+            OR EXISTS (SELECT FROM "order" o WHERE o.id = f.aggregate_id AND o.channel_id = ANY (hears.channels))
+            OR EXISTS (SELECT FROM unnest(hears.channels) AS own (id) WHERE f.changes @> jsonb_build_array(
+                jsonb_build_object('t', 'order', 'op', 'D', 'o', jsonb_build_object('channel_id', own.id)))))
     ) m
     ON CONFLICT (endpoint_id, sequence) DO NOTHING
     """

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import sqlalchemy as sa
 
 from hub.db import Json
-from hub.feed import Feed
+from hub.feed import Feed, GoneError
 from webhooks import body, endpoint, secret
 from webhooks.body import Render
 from webhooks.delivery import Claimed
@@ -77,18 +77,32 @@ async def render(lot: Lot, answer: Render) -> Rendered:
 
 
 async def _render(lot: Lot, answer: Render, number: int, missing: Sequence[Claimed], done: Rendered) -> None:
-    row = lot.endpoints[number]
-    viewer = endpoint.viewer(row)
-    known = [(each, lot.records[each.sequence]) for each in missing if each.sequence in lot.records]
+    """Render what one endpoint gets. What a document runs into for one object holds back that object only."""
     try:
-        shown = await body.data(answer, row["document"], known, viewer) if row["document"] else {}
-    except Exception as wrong:  # noqa: BLE001 - whatever a document runs into holds back its own endpoint only
-        done.blocked.extend((each, f"The payload document failed: {wrong}") for each in missing)
+        bodies = await _bodies(lot, answer, lot.endpoints[number], missing)
+    except Exception as wrong:  # noqa: BLE001 - a document reads anything, so anything may go wrong in it
+        if len(missing) == 1:
+            done.blocked.append((missing[0], f"The payload cannot be made: {wrong}"))
+            return
+        for each in missing:
+            await _render(lot, answer, number, [each], done)
         return
-    for each in missing:
-        if each.sequence is not None and each.sequence not in lot.records:
-            done.blocked.append((each, f"The feed no longer holds sequence {each.sequence}."))
-            continue
-        record = None if each.sequence is None else lot.records[each.sequence]
-        done.new[each.id] = body.make(each, record, viewer, shown.get(each.id))
-        done.ready.append(replace(each, body=done.new[each.id]))
+    done.new.update(bodies)
+    done.ready.extend(replace(each, body=bodies[each.id]) for each in missing)
+
+
+async def _bodies(lot: Lot, answer: Render, row: Json, missing: Sequence[Claimed]) -> dict[int, bytes]:
+    viewer = endpoint.viewer(row)
+    records = {each.id: _record(lot, each) for each in missing}
+    happened = [(each, record) for each in missing if (record := records[each.id]) is not None]
+    shown = await body.data(answer, row["document"], happened, viewer) if row["document"] else {}
+    return {each.id: body.make(each, records[each.id], viewer, shown.get(each.id)) for each in missing}
+
+
+def _record(lot: Lot, each: Claimed) -> Json | None:
+    """The feed's record of a delivery, null for a test. Raises ``GoneError`` where the feed dropped it."""
+    if each.sequence is None:
+        return None
+    if each.sequence not in lot.records:
+        raise GoneError(f"the feed no longer holds sequence {each.sequence}.")
+    return lot.records[each.sequence]
