@@ -1,0 +1,143 @@
+"""One request: the database, who asks, and the loaders; and the scope that a root field opens for all below it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from strawberry.dataloader import DataLoader
+
+from hub.channel import Channel, ChannelLocale, fallback
+from hub.customer import Customer
+from hub.errors import Forbidden, NotFound, Required
+from hub.locale import Locale
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Hashable
+
+    from hub.db import Database
+    from hub.viewer import Viewer
+
+    Batch = Callable[[list[Any]], Awaitable[Sequence[Any]]]
+
+
+@dataclass(frozen=True)
+class Place:
+    """A channel as reads know it, with its locales in the order of its fallback chain."""
+
+    id: int
+    code: str
+    currency: str
+    locales: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What a root field says for everything below it.
+
+    ``channel``: null reads without a channel. ``locales``: the fallback chain, the wanted locale first. ``as_of``: the
+    moment that windows are read at, null for now. ``company_id``: whose prices are looked up unless a field says more.
+    """
+
+    channel: Place | None = None
+    locales: tuple[str, ...] = ()
+    as_of: datetime | None = None
+    company_id: int | None = None
+
+
+@dataclass
+class Context:
+    """What the resolvers of one request share."""
+
+    database: Database
+    viewer: Viewer
+    extras: dict[str, Any] = field(default_factory=dict)
+    _loaders: dict[Hashable, DataLoader[Any, Any]] = field(default_factory=dict)
+
+    def loader(self, key: Hashable, batch: Batch) -> DataLoader[Any, Any]:
+        """The loader of that key; ``batch`` makes it the first time."""
+        if key not in self._loaders:
+            self._loaders[key] = DataLoader(batch)
+        return self._loaders[key]
+
+    def forget(self) -> None:
+        """Drop what was loaded: a mutation calls this after its commit, so that its payload reads the new rows."""
+        self._loaders.clear()
+
+    async def scope(
+        self, channel: str | None = None, locale: str | None = None, as_of: datetime | None = None
+    ) -> Scope:
+        """The scope that root arguments open, the token's defaults standing in for missing ones.
+
+        Raises ``NotFound`` for an unknown channel, ``Forbidden`` for one that the token is not bound to, and
+        ``Required`` where a storefront's token names none and has no default.
+        """
+        place = await self._place(channel)
+        if place is None and not self.viewer.sees_unlisted:
+            raise Required("This token reads a channel: name one in the argument channel.", ("channel",))
+        return Scope(place, await self._chain(place, locale), as_of, await self._company())
+
+    async def _place(self, code: str | None) -> Place | None:
+        wanted = code if code is not None else self._default_channel()
+        if wanted is None:
+            return None
+        place: Place | None = await self.loader("channel", self._places).load(wanted)
+        if place is None:
+            raise NotFound(f'Channel "{wanted}" does not exist: channels lists those that do.', ("channel",))
+        if not self.viewer.reaches(place.id):
+            raise Forbidden(f'Channel "{place.code}" is closed to this token.', ("channel",))
+        return place
+
+    def _default_channel(self) -> int | None:
+        bound = self.viewer.channel_ids
+        if self.viewer.default_channel_id is None and bound and len(bound) == 1:
+            return next(iter(bound))
+        return self.viewer.default_channel_id
+
+    async def _chain(self, place: Place | None, locale: str | None) -> tuple[str, ...]:
+        known = place.locales if place else await self.loader("locales", self._locales).load(0)
+        wanted = locale or self.viewer.default_locale
+        return tuple(fallback(known, wanted)) if wanted else tuple(known)
+
+    async def _company(self) -> int | None:
+        if self.viewer.customer_id is None:
+            return None
+        company: int | None = await self.loader("company", self._companies).load(self.viewer.customer_id)
+        return company
+
+    async def _places(self, wanted: list[str | int]) -> list[Place | None]:
+        found = [Place(row["id"], row["code"], row["currency"], tuple(row["locales"])) for row in await self.database.rows(_places(wanted))]
+        by_name: dict[str | int, Place] = {place.id: place for place in found}
+        by_name |= {place.code: place for place in found}
+        return [by_name.get(each) for each in wanted]
+
+    async def _locales(self, asked: list[int]) -> list[list[str]]:
+        rows = await self.database.rows(sa.select(Locale.code).order_by(Locale.id))
+        return [[row["code"] for row in rows] for _ in asked]
+
+    async def _companies(self, customers: list[int]) -> list[int | None]:
+        rows = await self.database.rows(
+            sa.select(Customer.id, Customer.company_id).where(Customer.id.in_(customers))
+        )
+        companies = {row["id"]: row["company_id"] for row in rows}
+        return [companies.get(each) for each in customers]
+
+
+def _places(wanted: Sequence[str | int]) -> sa.Select[Any]:
+    locales = (
+        sa.select(Locale.code)
+        .join(ChannelLocale, ChannelLocale.locale_id == Locale.id)
+        .where(ChannelLocale.channel_id == Channel.id)
+        .order_by(ChannelLocale.position, ChannelLocale.id)
+        .correlate(Channel)
+        .scalar_subquery()
+    )
+    return sa.select(Channel.id, Channel.code, Channel.currency, sa.func.array(locales).label("locales")).where(
+        sa.or_(
+            Channel.code.in_([each for each in wanted if isinstance(each, str)]),
+            Channel.id.in_([each for each in wanted if isinstance(each, int)]),
+        )
+    )

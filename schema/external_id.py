@@ -1,0 +1,35 @@
+"""External ids: what other systems call the hub's objects."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from hub.external_id import ExternalId as Table
+from schema.declare import LookUp, column, noun
+from schema.input import ExternalIdInput
+
+if TYPE_CHECKING:
+    from schema.declare import Noun
+
+
+@noun(Table, "What another system calls an object.")
+class ExternalId:
+    """What another system calls an object."""
+
+    system: str = column("The other system's name, for example erp.")
+    id: str = column("The object's id there.", name="value")
+
+
+def look_up(owner: Noun) -> LookUp:
+    """By the id that another system has for it."""
+
+    def select(given: Any) -> sa.Select[tuple[int]]:
+        return sa.select(Table.entity_id).where(
+            Table.entity == owner.name, Table.system == given.system, Table.value == given.id
+        )
+
+    return LookUp(type=ExternalIdInput, description="What another system calls it.", select=select)
+
+
