@@ -343,7 +343,8 @@ def _description(part: Part, name: str, column: sa.Column[Any], declared: Field)
     cleared = " Null clears it." if column.nullable else ""
     read = declare.by_name(part.name)
     said = next((spec.description for spec in _specs(read, column.name)), _words(name))
-    return f"{said}{needed}{cleared}"
+    # What null means when it is read follows a semicolon; here it means something else.
+    return f"{said.partition('; null')[0].rstrip('.')}.{needed}{cleared}"
 
 
 def _specs(read: declare.Noun | None, column: str) -> Iterator[declare.Spec]:
