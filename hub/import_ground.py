@@ -71,7 +71,7 @@ class Known:
             .join(AttributeOption, AttributeOption.attribute_id == Attribute.id)
             .where(Attribute.code == sa.any_(sa.cast(list(self._options), sa.ARRAY(sa.Text))))
         )
-        for attribute, option in tx.execute(statement).tuples():
+        for attribute, option in tx.execute(statement):
             self._options[attribute].add(option)
 
     def missing(self, needs: Needs) -> Needs:
@@ -151,7 +151,7 @@ def _attributes(tx: sa.Connection, mapping: Mapping) -> int:
     statement = sa.select(Attribute.code, Attribute.type, Attribute.unit_family, Attribute.localizable).where(
         Attribute.code == sa.any_(codes)
     )
-    there = {code: tuple(shape) for code, *shape in tx.execute(statement).tuples()}
+    there = {code: tuple(shape) for code, *shape in tx.execute(statement)}
     for each in mapping.attributes:
         if each.code in there:
             _compare(each, there[each.code], mapping)

@@ -91,10 +91,12 @@ def resume(tx: sa.Connection, **what: Any) -> sa.RowMapping:
         for name in ("file_hash", "mapping_hash", "channel", "locale")
     ]
     found = tx.execute(sa.select(ImportRun.__table__).where(*same, ImportRun.finished_at.is_(None)))
-    return (
-        found.mappings().first()
-        or tx.execute(sa.insert(ImportRun).values(**what).returning(ImportRun.__table__)).mappings().one()
-    )
+    return found.mappings().first() or start(tx, **what)
+
+
+def start(tx: sa.Connection, **what: Any) -> sa.RowMapping:
+    """A new run."""
+    return tx.execute(sa.insert(ImportRun).values(**what).returning(ImportRun.__table__)).mappings().one()
 
 
 def see(tx: sa.Connection, run: int, keys: dict[str, int]) -> dict[str, int]:
@@ -103,7 +105,7 @@ def see(tx: sa.Connection, run: int, keys: dict[str, int]) -> dict[str, int]:
     statement = sa.select(ImportSeen.key, ImportSeen.number).where(
         ImportSeen.run_id == run, ImportSeen.key == sa.any_(wanted)
     )
-    before = {key: number for key, number in tx.execute(statement).tuples()}
+    before = dict(tx.execute(statement).tuples().all())
     tx.execute(
         sa.text(
             "INSERT INTO import_seen (run_id, key, number)"

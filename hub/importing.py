@@ -16,16 +16,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from hub import import_run, reading, refusal
+from hub import import_match, import_run, reading, refusal
 from hub.db import Database, Writer
 from hub.errors import Conflict, Duplicate, HubError, Required
-from hub.external_id import ExternalId
 from hub.import_ground import Known, Needs, lay
 from hub.import_run import COUNTS, ImportReject, ImportRun, ImportSeen
 from hub.mapper import Mapper, Refusal, Row
 from hub.mapper import refusal as refused
 from hub.mapping import Mapping
-from hub.product import Identifier, Product, Variant
 from hub.reading import Position, Record
 from hub.save import Mode, Policy, Result, save
 
@@ -121,10 +119,10 @@ def run(
 ) -> Summary:
     """Import a file, or go on with the run of it that was cut short. Raises ``HubError`` where none of it can be."""
     found = check(path, mapping)
-    what = _what(path, mapping, found)
-    with _alone(database, what):
+    named = what(path, mapping, found)
+    with _alone(database, named):
         with database.engine.begin() as tx:
-            stored = import_run.resume(tx, **what)
+            stored = import_run.resume(tx, **named)
         writer = Writer(actor=f"import:{stored['id']}", source=mapping.system)
         running = Run(partial(database.write, writer), path, mapping, stored, batch)
         running.go(found.size, tell)
@@ -138,7 +136,8 @@ def finish(database: Database, run_id: int) -> None:
         tx.execute(sa.update(ImportRun).where(ImportRun.id == run_id).values(finished_at=sa.func.now()))
 
 
-def _what(path: Path, mapping: Mapping, found: reading.Measure) -> dict[str, Any]:
+def what(path: Path, mapping: Mapping, found: reading.Measure) -> dict[str, Any]:
+    """What tells one run from another: the file, the mapping, where it lists and in which language."""
     return {
         "file": path.name,
         "file_hash": found.sha256,
@@ -150,15 +149,15 @@ def _what(path: Path, mapping: Mapping, found: reading.Measure) -> dict[str, Any
 
 
 @contextmanager
-def _alone(database: Database, what: dict[str, Any]) -> Iterator[None]:
+def _alone(database: Database, named: dict[str, Any]) -> Iterator[None]:
     """Keep a second run of the same file out. PostgreSQL lets go of the lock when this process dies."""
-    key = {"lock": LOCK, "name": f"{what['file_hash']} {what['mapping_hash']}"}
+    key = {"lock": LOCK, "name": f"{named['file_hash']} {named['mapping_hash']}"}
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as guard:
         guard.execute(sa.text(f"SET lock_timeout = '{WAIT_SECONDS}s'"))
         try:
             guard.execute(sa.text("SELECT pg_advisory_lock(:lock, hashtext(:name))"), key)
         except sa.exc.OperationalError as wrong:
-            raise Conflict(f'Another import of "{what["file"]}" is running: wait until it ends.') from wrong
+            raise Conflict(f'Another import of "{named["file"]}" is running: wait until it ends.') from wrong
         try:
             yield
         finally:
@@ -270,7 +269,7 @@ class Run:
 
     def _find(self, tx: sa.Connection, batch: Batch) -> None:
         """Give rows the id of the product that has their key, so that a slug or a SKU may change."""
-        known = find(tx, self._mapping.key, [str(row.key) for _, row in batch.rows])
+        known = import_match.products(tx, self._mapping.key, [str(row.key) for _, row in batch.rows])
         for _, row in batch.rows:
             if (number := known.get(str(row.key))) is not None:
                 row.data["id"] = number
@@ -282,7 +281,7 @@ class Run:
         )
         if source is None or source.refuse != "value":
             return
-        owners = _owners(tx, [one["value"] for _, row in batch.rows for one in _numbers(row)])
+        owners = import_match.owners(tx, [one["value"] for _, row in batch.rows for one in _numbers(row)])
         for number, row in batch.rows:
             sku = row.data["variants"][0].get("sku")
             for one in _numbers(row):
@@ -321,11 +320,13 @@ class Run:
 
     def _lighten(self, batch: Batch, number: int, row: Row, result: Result) -> bool:
         """Take the attribute values out that are wrong, if each of them may be refused alone."""
-        paths = {error.path[:2] for error in result.errors}
-        places = {path[1] for path in paths if path[:1] == ("attributes",) and len(path) == 2}
+        places = [_attribute_place(error) for error in result.errors]
         attributes = row.data.get("attributes", [])
-        codes = {attributes[place]["code"] for place in places if isinstance(place, int)}
-        if len(places) < len(paths) or not codes or not codes <= self._mapper.tolerant:
+        if (
+            None in places
+            or not {attributes[place]["code"] for place in places if place is not None}
+            <= self._mapper.tolerant
+        ):
             return False
         batch.refusals += [(number, self._of(error, row, imported=True)) for error in result.errors]
         row.data["attributes"] = [one for place, one in enumerate(attributes) if place not in places]
@@ -367,37 +368,17 @@ class Run:
         }
 
 
-def find(tx: sa.Connection, key: str, values: Sequence[str]) -> dict[str, int]:
-    """The products that have a mapping's key, by its value."""
-    wanted = sa.cast(list(values), sa.ARRAY(sa.Text))
-    if key == "slug":
-        statement = sa.select(Product.slug, Product.id).where(Product.slug == sa.any_(wanted))
-    elif key == "variants[].sku":
-        statement = sa.select(Variant.sku, Variant.product_id).where(Variant.sku == sa.any_(wanted))
-    else:
-        statement = sa.select(ExternalId.value, ExternalId.entity_id).where(
-            ExternalId.entity == "product",
-            ExternalId.system == key.removeprefix("external_ids."),
-            ExternalId.value == sa.any_(wanted),
-        )
-    return {str(value): number for value, number in tx.execute(statement).tuples()}
-
-
-def _owners(tx: sa.Connection, numbers: Sequence[str]) -> dict[str, str]:
-    """The SKUs of the variants that have these GTINs now."""
-    statement = (
-        sa.select(Identifier.value, Variant.sku)
-        .join(Variant, Variant.id == Identifier.variant_id)
-        .where(
-            Identifier.type == "gtin", Identifier.value == sa.any_(sa.cast(list(numbers), sa.ARRAY(sa.Text)))
-        )
-    )
-    return {value: sku for value, sku in tx.execute(statement).tuples()}
-
-
 def _numbers(row: Row) -> list[dict[str, str]]:
     variants = row.data.get("variants", [])
     return [one for variant in variants for one in variant.get("identifiers", ()) if one["type"] == "gtin"]
+
+
+def _attribute_place(error: HubError) -> int | None:
+    """Which of a row's attribute values an error is about; null for something else."""
+    match error.path:
+        case ("attributes", int(place), *_):
+            return place
+    return None
 
 
 def _keyless(mapping: Mapping) -> HubError:

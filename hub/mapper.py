@@ -160,15 +160,16 @@ class _Field:
             raw = record.get(sources[0]) if sources[0] in record else look(record, sources[0])
             named = sources[0] in record
         else:
-            raw, named = [look(record, name) for name in sources], False
+            parts = [look(record, name) for name in sources]
+            raw, named = (None if parts.count(None) == len(parts) else parts), False
         try:
             value = self._steps(raw, record) if raw is not None else None
         except HubError as wrong:
             self._refuse(row, wrong, raw)
             return
-        self._take(row, record, value, raw, named=named)
+        self._take(row, value, raw, named=named)
 
-    def _take(self, row: Row, record: Json, value: Any, raw: Any, *, named: bool) -> None:
+    def _take(self, row: Row, value: Any, raw: Any, *, named: bool) -> None:
         if value is None:
             value = self.mapping.default
         if value is None:
@@ -244,7 +245,7 @@ class _Field:
             else:
                 found.append({"type": self._inner, "value": number})
 
-    def _prices(self, row: Row, target: Json, value: Any, raw: Any) -> None:
+    def _prices(self, _: Row, target: Json, value: Any, __: Any) -> None:
         prices = target.setdefault("prices", [])
         price = next((each for each in prices if each["price_list"]["key"] == self._inner), None)
         if price is None:
@@ -342,21 +343,14 @@ def _kind(name: str) -> str:
 
 def _target(path: tuple[str | int, ...], row: Json) -> str:
     """The target of a mapping that a path in a row belongs to."""
-    names = [part for part in path if isinstance(part, str)]
     if path[:1] != ("variants",):
-        return ".".join(names[:1])
-    if (
-        path[2:3] == ("identifiers",)
-        and len(path) > 3
-        and isinstance(path[1], int)
-        and isinstance(path[3], int)
-    ):
-        kind = row["variants"][path[1]]["identifiers"][path[3]]["type"]
-        return f"variants[].identifiers[{kind}]"
-    if path[2:3] == ("prices",) and len(path) > 3 and isinstance(path[1], int) and isinstance(path[3], int):
-        price_list = row["variants"][path[1]]["prices"][path[3]]["price_list"]["key"]
-        return f"variants[].prices[{price_list}]"
-    return f"variants[].{'.'.join(names[1:2])}"
+        return ".".join(str(part) for part in path[:1])
+    match path:
+        case ("variants", int(variant), "identifiers", int(place), *_):
+            return f"variants[].identifiers[{row['variants'][variant]['identifiers'][place]['type']}]"
+        case ("variants", int(variant), "prices", int(place), *_):
+            return f"variants[].prices[{row['variants'][variant]['prices'][place]['price_list']['key']}]"
+    return f"variants[].{'.'.join(str(part) for part in path[2:3])}"
 
 
 def _listed(value: Any) -> list[Any]:
@@ -373,7 +367,7 @@ def _said(value: Any) -> str | None:
 
 
 def _top(path: str) -> str:
-    return path.split(".")[0]
+    return path.split(".", maxsplit=1)[0]
 
 
 def _holes(each: FieldMapping) -> set[str]:

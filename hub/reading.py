@@ -137,7 +137,9 @@ def _json_lines(file: BinaryIO, form: Format, start: Position, longest: int) -> 
 
 def too_long(line: int, size: int, longest: int) -> Limit:
     """The refusal of a record that is longer than what is read."""
-    return Limit(f"The record on line {line} has {size} bytes: at most {longest} are read. Shorten its texts.")
+    return Limit(
+        f"The record on line {line} has {size} bytes: at most {longest} are read. Shorten its texts."
+    )
 
 
 def _parse(record: Record, form: Format) -> None:
@@ -239,7 +241,9 @@ def _header(file: BinaryIO, form: Format) -> tuple[list[str], Position]:
     return names, Position(lines.offset, 0, lines.line)
 
 
-def _row(lines: _Lines, cells: list[str], header: list[str], form: Format, number: int, longest: int) -> Record:
+def _row(
+    lines: _Lines, cells: list[str], header: list[str], form: Format, number: int, longest: int
+) -> Record:
     end = Position(lines.offset, number, lines.line)
     record = Record(number, lines.first, end, b"".join(lines.raw))
     if lines.size > longest:

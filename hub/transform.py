@@ -20,9 +20,14 @@ from hub.value import shown
 Step = Callable[[Any, Json], Any]
 """Value and whole record → value. Null for a value that is not there. Raises ``Invalid``."""
 
+Change = Callable[[Any], Any]
+"""A step that looks at nothing but the value."""
+
 _HOLE = re.compile(r"\{([^{}]+)\}")
 _QUANTITY = re.compile(r"\s*([-+]?[0-9][0-9.,' ]*)\s*(\S+)\s*")
-_LETTERS = str.maketrans({"ß": "ss", "ẞ": "ss", "æ": "ae", "Æ": "AE", "ø": "o", "Ø": "O", "đ": "d", "ł": "l", "Ł": "L"})
+_LETTERS = str.maketrans(
+    {"ß": "ss", "ẞ": "ss", "æ": "ae", "Æ": "AE", "ø": "o", "Ø": "O", "đ": "d", "ł": "l", "Ł": "L"}
+)
 _OTHER = re.compile(r"[^a-z0-9]+")
 LONGEST_SLUG = 120
 
@@ -42,16 +47,16 @@ def chain(specs: Sequence[Any]) -> Step:
 
 
 def _step(spec: Any) -> Step:
-    name, options = (spec, None) if isinstance(spec, str) else next(iter(spec.items()))
-    made = _MAKERS[name](options)
-    return made if name == "template" else _each(made)
+    named: dict[str, Any] = {spec: None} if isinstance(spec, str) else spec
+    name, options = next(iter(named.items()))
+    return _template(options) if name == "template" else _each(_MAKERS[name](options))
 
 
-def _each(step: Step) -> Step:
-    def run(value: Any, record: Json) -> Any:
+def _each(change: Change) -> Step:
+    def run(value: Any, _: Json) -> Any:
         if isinstance(value, list):
-            return [done for one in value if (done := step(one, record)) is not None]
-        return step(value, record)
+            return [done for one in value if (done := change(one)) is not None]
+        return change(value)
 
     return run
 
@@ -67,39 +72,37 @@ def _text(value: Any) -> str:
 
 def _decimal(value: Any) -> Decimal:
     try:
-        if isinstance(value, bool):
-            raise InvalidOperation  # a boolean would pass as 0 or 1
         return Decimal(str(value))
     except InvalidOperation as wrong:
         raise Invalid(f'{shown(value)} is not a number: write it like "12.50".') from wrong
 
 
-def _trim(_: Any) -> Step:
-    return lambda value, record: _text(value).strip() or None
+def _trim(_: Any) -> Change:
+    return lambda value: _text(value).strip() or None
 
 
-def _split(separator: str) -> Step:
-    return lambda value, record: [part.strip() for part in _text(value).split(separator) if part.strip()]
+def _split(separator: str) -> Change:
+    return lambda value: [part.strip() for part in _text(value).split(separator) if part.strip()]
 
 
-def _replace(options: dict[str, str]) -> Step:
-    return lambda value, record: _text(value).replace(options["find"], options["with"])
+def _replace(options: dict[str, str]) -> Change:
+    return lambda value: _text(value).replace(options["find"], options["with"])
 
 
-def _regex(options: dict[str, str]) -> Step:
+def _regex(options: dict[str, str]) -> Change:
     pattern = re.compile(options["find"])
-    return lambda value, record: pattern.sub(options["with"], _text(value))
+    return lambda value: pattern.sub(options["with"], _text(value))
 
 
-def _case(name: str) -> Step:
+def _case(name: str) -> Change:
     change = {"lower": str.lower, "upper": str.upper, "title": str.title}[name]
-    return lambda value, record: change(_text(value))
+    return lambda value: change(_text(value))
 
 
-def _number(options: dict[str, str]) -> Step:
+def _number(options: dict[str, str]) -> Change:
     point, group = options.get("decimal", "."), options.get("group", "")
 
-    def read(value: Any, _: Json) -> str:
+    def read(value: Any) -> str:
         text = _text(value).strip()
         ungrouped = text.replace(group, "") if group else text
         return plain(_decimal(ungrouped.replace(point, ".") if point != "." else ungrouped))
@@ -107,8 +110,8 @@ def _number(options: dict[str, str]) -> Step:
     return read
 
 
-def _shift(places: int) -> Step:
-    return lambda value, record: plain(_decimal(value).scaleb(places))
+def _shift(places: int) -> Change:
+    return lambda value: plain(_decimal(value).scaleb(places))
 
 
 def _read_time(value: Any, form: str) -> datetime:
@@ -118,12 +121,12 @@ def _read_time(value: Any, form: str) -> datetime:
         raise Invalid(f"{shown(value)} is not a date written as {form}.") from wrong
 
 
-def _date(form: str) -> Step:
-    return lambda value, record: _read_time(value, form).date().isoformat()
+def _date(form: str) -> Change:
+    return lambda value: _read_time(value, form).date().isoformat()
 
 
-def _datetime(form: str) -> Step:
-    def read(value: Any, _: Json) -> str:
+def _datetime(form: str) -> Change:
+    def read(value: Any) -> str:
         moment = _read_time(value, form)
         aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
         return aware.astimezone(UTC).isoformat().replace("+00:00", "Z")
@@ -131,13 +134,13 @@ def _datetime(form: str) -> Step:
     return read
 
 
-def _unit(code: str) -> Step:
+def _unit(code: str) -> Change:
     if code == "written":
         return _quantity
-    return lambda value, record: {"amount": plain(_decimal(value)), "unit": code}
+    return lambda value: {"amount": plain(_decimal(value)), "unit": code}
 
 
-def _quantity(value: Any, _: Json) -> dict[str, str]:
+def _quantity(value: Any) -> dict[str, str]:
     """An amount with its unit behind it (``12.5 cm``)."""
     found = _QUANTITY.fullmatch(_text(value))
     if found is None:
@@ -145,11 +148,11 @@ def _quantity(value: Any, _: Json) -> dict[str, str]:
     return {"amount": plain(_decimal(found[1].strip().replace(",", "."))), "unit": found[2]}
 
 
-def _lookup(options: dict[str, Any]) -> Step:
+def _lookup(options: dict[str, Any]) -> Change:
     table: dict[str, Any] = options["table"]
     otherwise = options.get("otherwise", "refuse")
 
-    def find(value: Any, _: Json) -> Any:
+    def find(value: Any) -> Any:
         text = "true" if value is True else "false" if value is False else _text(value)
         if text in table:
             return table[text]
@@ -194,14 +197,14 @@ def _plain_letters(text: str) -> str:
     return unicodedata.normalize("NFKD", text.translate(_LETTERS)).encode("ascii", "ignore").decode()
 
 
-def _slug(_: Any) -> Step:
-    return lambda value, record: slugify(_text(value)) or None
+def _slug(_: Any) -> Change:
+    return lambda value: slugify(_text(value)) or None
 
 
-def _check(pattern: str) -> Step:
+def _check(pattern: str) -> Change:
     compiled = re.compile(pattern)
 
-    def check(value: Any, _: Json) -> Any:
+    def check(value: Any) -> Any:
         if not compiled.fullmatch(_text(value)):
             raise Invalid(f"{shown(value)} does not match {pattern}.")
         return value
@@ -209,7 +212,7 @@ def _check(pattern: str) -> Step:
     return check
 
 
-_MAKERS: dict[str, Callable[[Any], Step]] = {
+_MAKERS: dict[str, Callable[[Any], Change]] = {
     "trim": _trim,
     "split": _split,
     "replace": _replace,
@@ -221,7 +224,6 @@ _MAKERS: dict[str, Callable[[Any], Step]] = {
     "datetime": _datetime,
     "unit": _unit,
     "lookup": _lookup,
-    "template": _template,
     "slugify": _slug,
     "check": _check,
 }

@@ -1,0 +1,142 @@
+"""``hub import``: files into the hub."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from hub.change import Changed
+    from hub.db import Database
+    from hub.import_preview import Difference
+    from hub.importing import Progress, Summary
+    from hub.mapping import Mapping
+
+app = typer.Typer(help="Files into the hub.", no_args_is_help=True)
+
+SHOWN = 200
+"""Lines of a dry run's differences; the rest is counted."""
+
+
+@app.callback()
+def import_() -> None:
+    """Files into the hub."""
+
+
+@app.command()
+def products(
+    file: Annotated[Path, typer.Argument(help="JSON lines or CSV, plain or gzip.")],
+    *,
+    mapping: Annotated[str, typer.Option(help="A shipped mapping's name (icecat), or a mapping's file.")],
+    channel: Annotated[str | None, typer.Option(help="The channel to list in; made if missing.")] = None,
+    locale: Annotated[str | None, typer.Option(help="The locale of the file's texts.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would change; write nothing.")
+    ] = False,
+    rejects: Annotated[
+        Path | None,
+        typer.Option(help="Where refused records go. [default: FILE.rejects.jsonl or .csv, here]"),
+    ] = None,
+) -> None:
+    """Import products. A run that was cut short goes on where it was when the same command is given again."""
+    from hub import config, import_rejects, migrations
+    from hub.mapping import load
+
+    how = load(mapping).listed_in(channel, locale)
+    target = rejects or import_rejects.default_path(file)
+    database = migrations.prepared(config.load())
+    try:
+        with _bar() as tell:
+            summary, refused = (_preview if dry_run else _import)(database, file, how, tell, target)
+    finally:
+        database.close()
+    _sum_up(summary, refused, target, dry_run=dry_run)
+
+
+def _import(
+    database: Database, file: Path, how: Mapping, tell: Callable[[Progress], None], target: Path
+) -> tuple[Summary, int]:
+    from hub import import_rejects, importing
+
+    summary = importing.run(database, file, how, tell)
+    with database.read() as tx:
+        refused = import_rejects.write(tx, summary.run, file, how.form, target)
+    importing.finish(database, summary.run)
+    return summary, refused
+
+
+def _preview(
+    database: Database, file: Path, how: Mapping, tell: Callable[[Progress], None], target: Path
+) -> tuple[Summary, int]:
+    from hub.import_preview import preview
+
+    lines: list[str] = []
+    others: Counter[str] = Counter()
+
+    def show(difference: Difference) -> None:
+        if difference.noun == "product":
+            lines.extend(_told(difference))
+        else:
+            others[difference.noun.replace("_", " ")] += 1
+
+    done = preview(database, file, how, tell, show, target)
+    for line in lines[:SHOWN]:
+        typer.echo(line)
+    if len(lines) > SHOWN:
+        typer.echo(f"… and {len(lines) - SHOWN} lines more.")
+    if others:
+        typer.echo("Besides: " + ", ".join(f"{count} × {noun}" for noun, count in others.items()) + ".")
+    return done
+
+
+def _told(difference: Difference) -> Iterator[str]:
+    """A new object in one line; of one that changes, every value that does."""
+    sign = {"CREATED": "+", "DELETED": "-"}.get(difference.kind, "~")
+    told = f'{sign} {difference.noun} "{difference.key}"'
+    if sign != "~":
+        yield f"{told}: {len(difference.changed)} values"
+        return
+    yield told
+    yield from (f"    {_value(each)}" for each in difference.changed)
+
+
+def _value(each: Changed) -> str:
+    old, new = (str(side)[:200] for side in (each.old, each.new))
+    return f"{each.path}: {old} → {new}"
+
+
+@contextmanager
+def _bar() -> Iterator[Callable[[Progress], None]]:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.fields[number]:,} records"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", number=0, total=None)
+        yield lambda at: bar.update(task, completed=at.offset, total=at.size, number=at.number)
+
+
+def _sum_up(summary: Summary, refused: int, target: Path, *, dry_run: bool) -> None:
+    made = ", ".join(f"{count} {noun.replace('_', ' ')}" for noun, count in summary.made.items())
+    if summary.resumed:
+        typer.echo(f"Went on after record {summary.resumed}.")
+    if made:
+        typer.echo(f"Made first: {made}.")
+    typer.echo(
+        f"Read {summary.read} = created {summary.created} + updated {summary.updated}"
+        f" + unchanged {summary.unchanged} + skipped {summary.skipped}. Values refused: {summary.refused}."
+    )
+    if refused:
+        typer.echo(f"Rejects: {target} ({refused} records).")
+    if dry_run:
+        typer.echo("A dry run: nothing was written.")
