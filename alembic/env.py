@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,23 +34,6 @@ def import_tables() -> None:
 def is_ours(name: str | None, type_: str, _parents: object) -> bool:
     """Whether alembic compares it; the sequencer makes the feed's partitions."""
     return not (type_ == "table" and name is not None and feed.is_partition(name))
-
-
-def differs(  # noqa: PLR0913 - alembic calls it with all of these
-    _about: MigrationContext,
-    _there: sa.Column[object],
-    _wanted: sa.Column[object],
-    there: str | None,
-    _default: object,
-    wanted: str | None,
-) -> bool | None:
-    """Whether a default differs; null lets alembic compare what both yield, which never agrees for a random one."""
-    return False if there and wanted and _plain(there) == _plain(wanted) else None
-
-
-def _plain(default: str) -> str:
-    """The expression without the casts and parentheses that PostgreSQL adds when it shows one."""
-    return re.sub(r"::[a-z]+|[()\s]", "", default)
 
 
 @contextmanager
@@ -89,7 +71,7 @@ def run(engine: sa.Engine) -> None:
             connection=connection,
             target_metadata=Base.metadata,
             transaction_per_migration=True,
-            compare_server_default=differs,
+            compare_server_default=True,
             include_name=is_ours,
             process_revision_directives=add_sequences,
         )

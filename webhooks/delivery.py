@@ -24,7 +24,8 @@ Outcome = Literal["delivered", "refused", "failed", "blocked"]
 
 OUTCOMES: tuple[Outcome, ...] = ("delivered", "refused", "failed", "blocked")
 
-MESSAGE = sa.text("'msg_' || replace(gen_random_uuid()::text, '-', '')")
+MESSAGE = sa.text("('msg_'::text || replace((gen_random_uuid())::text, '-'::text, ''::text))")
+"""As PostgreSQL prints it: what is random cannot be compared by its value."""
 
 LANE_LOCK = 5_000_000_000_000
 """Added to an endpoint's id, the advisory lock under which its lanes get longer or move on."""

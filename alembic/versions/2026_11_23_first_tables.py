@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql
 
 from alembic import op
 
-revision = "f3a234eb1b1a"
+revision = "fe6375133db4"
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -1008,7 +1008,9 @@ def upgrade() -> None:
         sa.Column(
             "message",
             sa.Text(),
-            server_default=sa.text("'msg_' || replace(gen_random_uuid()::text, '-', '')"),
+            server_default=sa.text(
+                "('msg_'::text || replace((gen_random_uuid())::text, '-'::text, ''::text))"
+            ),
             nullable=False,
         ),
         sa.Column("type", sa.Text(), nullable=False),
