@@ -28,7 +28,9 @@ class Customer(KeptModel, Sourced, Base):
     family_name: Mapped[str | None] = written(kind="line")
     email: Mapped[str | None] = written(index=True, kind="email")
     phone: Mapped[str | None] = written(index=True, kind="phone")
-    locale_id: Mapped[int | None] = written(sa.ForeignKey("locale.id"), refers="locale", name="locale", index=True)
+    locale_id: Mapped[int | None] = written(
+        sa.ForeignKey("locale.id"), refers="locale", name="locale", index=True
+    )
     company_id: Mapped[int | None] = written(
         sa.ForeignKey("company.id"), refers="company", name="company", index=True
     )
@@ -51,7 +53,11 @@ class CustomerIdentifier(KeptModel, Sourced, Base):
         sa.CheckConstraint("type IN ('email', 'phone')", name="type"),
         sa.UniqueConstraint("customer_id", "type", "value"),
         sa.Index(
-            "uq_customer_identifier_verified", "type", "value", unique=True, postgresql_where=sa.text("verified")
+            "uq_customer_identifier_verified",
+            "type",
+            "value",
+            unique=True,
+            postgresql_where=sa.text("verified"),
         ),
     )
 
@@ -72,7 +78,9 @@ class CustomerAddress(KeptModel, Sourced, Base):
         root="customer_id",
         collection="addresses",
         match=("code",),
-        personal=frozenset({"name", "company", "street", "street2", "postal_code", "city", "region", "phone"}),
+        personal=frozenset(
+            {"name", "company", "street", "street2", "postal_code", "city", "region", "phone"}
+        ),
         owner="shop",
     )
     __table_args__ = (

@@ -59,7 +59,9 @@ class Requirement(KeptModel, Sourced, Base):
         match=("attribute", "channel"),
     )
     __table_args__ = (
-        sa.UniqueConstraint("product_type_id", "attribute_id", "channel_id", postgresql_nulls_not_distinct=True),
+        sa.UniqueConstraint(
+            "product_type_id", "attribute_id", "channel_id", postgresql_nulls_not_distinct=True
+        ),
     )
 
     id: Mapped[Id]

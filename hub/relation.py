@@ -43,6 +43,10 @@ class ProductRelation(KeptModel, Sourced, Base):
         sa.ForeignKey("relation_type.id"), refers="relation_type", name="type", required=True, index=True
     )
     related_id: Mapped[int] = written(
-        sa.ForeignKey("product.id", ondelete="CASCADE"), refers="product", name="product", required=True, index=True
+        sa.ForeignKey("product.id", ondelete="CASCADE"),
+        refers="product",
+        name="product",
+        required=True,
+        index=True,
     )
     position: Mapped[int] = written(server_default="0")
