@@ -52,7 +52,7 @@ class Material:
     listings: ByProduct
     categories: ByProduct
     assets: ByProduct
-    attributes: Sequence[wording.Attribute]
+    attributes: wording.Attributes
     places: Sequence[Place]
     prices: dict[tuple[int, int], Price]
 
@@ -165,7 +165,7 @@ def _assets(wanted: sa.ColumnElement[Any]) -> sa.Executable:
     )
 
 
-def _attributes(tx: sa.Connection, holders: Iterable[sa.RowMapping]) -> list[wording.Attribute]:
+def _attributes(tx: sa.Connection, holders: Iterable[sa.RowMapping]) -> wording.Attributes:
     """The searchable attributes that these rows have values of, with the options that they name."""
     codes, chosen = set[str](), set[str]()
     for holder in holders:
@@ -177,7 +177,7 @@ def _attributes(tx: sa.Connection, holders: Iterable[sa.RowMapping]) -> list[wor
     rows = tx.execute(_definitions(codes)).mappings().all()
     for option in tx.execute(_options([row["id"] for row in rows], chosen)).mappings():
         options[option["attribute_id"]][option["code"]] = option["name"]
-    return [wording.Attribute(row["code"], row["type"], options[row["id"]]) for row in rows]
+    return {row["code"]: wording.Attribute(row["code"], row["type"], options[row["id"]]) for row in rows}
 
 
 def _strings(value: Any) -> Iterator[str]:
@@ -189,10 +189,8 @@ def _strings(value: Any) -> Iterator[str]:
 
 
 def _definitions(codes: Iterable[str]) -> sa.Executable:
-    return (
-        sa.select(Attribute.id, Attribute.code, Attribute.type)
-        .where(Attribute.searchable, Attribute.code == sa.any_(sa.literal(list(codes), ARRAY(sa.Text))))
-        .order_by(Attribute.code)
+    return sa.select(Attribute.id, Attribute.code, Attribute.type).where(
+        Attribute.searchable, Attribute.code == sa.any_(sa.literal(list(codes), ARRAY(sa.Text)))
     )
 
 

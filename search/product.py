@@ -13,7 +13,7 @@ from search.document import Batch, Document, Window, distinct
 from search.material import Material, Place, gather
 from search.wording import View
 
-Say = Callable[[Iterable[wording.Attribute], Json, Json, View], Iterator[str]]
+Say = Callable[[wording.Attributes, Json, Json, View], Iterator[str]]
 
 
 def build(tx: sa.Connection, product_ids: Iterable[int]) -> Batch:

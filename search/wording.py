@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +21,10 @@ class Attribute:
     code: str
     type: str
     options: dict[str, Json] = field(default_factory=dict)
+
+
+Attributes = Mapping[str, Attribute]
+"""Code → attribute."""
 
 
 @dataclass(frozen=True)
@@ -52,28 +56,33 @@ def _first(by_locale: Json, locales: Sequence[str]) -> Any:
     return next((by_locale[locale] for locale in locales if by_locale.get(locale) is not None), None)
 
 
-def labels(attributes: Iterable[Attribute], said: Json, axes: Json, view: View) -> Iterator[str]:
+def labels(attributes: Attributes, said: Json, axes: Json, view: View) -> Iterator[str]:
     """The names of the options chosen, by attributes and by axes; the code of one without a name."""
-    for attribute in attributes:
+    for attribute, leaves, axis in _held(attributes, said, axes):
         if attribute.type in SHOWN_AS_LABELS:
-            leaves = said.get(attribute.code, {})
             chosen = _every(leaves) if view.channel is None else values(leaves, view)
-            for code in _flat([*chosen, axes.get(attribute.code)]):
+            for code in _flat([*chosen, axis]):
                 name = shown(attribute.options.get(code, {}), view)
                 if name or ALL in view.locales:
                     yield name or code
+
+
+def _held(attributes: Attributes, said: Json, axes: Json) -> Iterator[tuple[Attribute, Json, Any]]:
+    """The searchable attributes that a product or variant has, with its values and its axis of each."""
+    for code in (*said, *(axis for axis in axes if axis not in said)):
+        if code in attributes:
+            yield attributes[code], said.get(code, {}), axes.get(code)
 
 
 def _every(leaves: Json) -> list[Any]:
     return [value for by_locale in leaves.values() for value in by_locale.values()]
 
 
-def details(attributes: Iterable[Attribute], said: Json, axes: Json, view: View) -> Iterator[str]:
+def details(attributes: Attributes, said: Json, axes: Json, view: View) -> Iterator[str]:
     """The texts and numbers that the other attributes hold."""
-    for attribute in attributes:
+    for attribute, leaves, axis in _held(attributes, said, axes):
         if attribute.type not in SHOWN_AS_LABELS:
-            axis = axes.get(attribute.code) if ALL in view.locales else None
-            for value in (*values(said.get(attribute.code, {}), view), axis):
+            for value in (*values(leaves, view), axis if ALL in view.locales else None):
                 yield from _spoken(value)
 
 
