@@ -47,7 +47,7 @@ def row(number: int) -> Json:
     locale = language(number)
     given, family = name(number)
     mail, phone = email(number), _phone(locale, number)
-    trade = company(draw.choice(CITIES), draw.choice(TRADES)) if number % 8 == 3 else None
+    trade = company(draw.choice(CITIES), draw.choice(TRADES)) if chance.each(8, number, at=3) else None
     return {
         "external_ids": [{"system": "shop", "id": f"C-{number + 1:06d}"}],
         "given_name": given,
@@ -98,7 +98,7 @@ def address(number: int) -> Json:
 
 def _phone(locale: str, number: int) -> str | None:
     """A number that its country keeps free for stories; every fifth customer gave none."""
-    if number % 5 == 4:
+    if chance.each(5, number, at=4):
         return None
     if locale == "fr":
         return f"+3363998{number % 10000:04d}"
@@ -107,12 +107,12 @@ def _phone(locale: str, number: int) -> str | None:
 
 def _identifiers(number: int, mail: str, phone: str | None) -> list[Json]:
     """The e-mail address is verified but for every tenth; a phone number is only said."""
-    found: list[Json] = [{"type": "email", "value": mail, "verified": number % 10 != 7}]
+    found: list[Json] = [{"type": "email", "value": mail, "verified": not chance.each(10, number, at=7)}]
     return [*found, {"type": "phone", "value": phone, "verified": False}] if phone else found
 
 
 def _addresses(draw: Random, number: int, *, office: bool) -> list[Json]:
     home = {"code": "home", **address(number)}
-    if not office and draw.random() < 0.8:
+    if not office and chance.happens(draw, 0.8):
         return [home]
     return [home, {**address(number + 1_000_000), "code": "office", "name": " ".join(name(number))}]

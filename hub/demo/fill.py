@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -43,7 +44,7 @@ class Step:
     count: int
     size: int
     make: Callable[[range], list[Batch]]
-    there: Callable[[int], sa.Select[tuple[int]]] | None = None
+    there: Callable[[int], sa.Select[Any]] | None = None
 
 
 @dataclass
@@ -163,22 +164,22 @@ def _flat(lists: Iterator[list[Json]]) -> list[Json]:
     return [row for rows in lists for row in rows]
 
 
-def _has_product(number: int) -> sa.Select[tuple[int]]:
+def _has_product(number: int) -> sa.Select[Any]:
     return sa.select(Product.id).where(Product.slug == Item(number).slug)
 
 
-def _has_customer(number: int) -> sa.Select[tuple[int]]:
+def _has_customer(number: int) -> sa.Select[Any]:
     named = customer.row(number)["external_ids"][0]
     return sa.select(ExternalId.entity_id).where(
         ExternalId.entity == "customer", ExternalId.system == named["system"], ExternalId.value == named["id"]
     )
 
 
-def _has_order(number: int) -> sa.Select[tuple[int]]:
+def _has_order(number: int) -> sa.Select[Any]:
     return sa.select(Order.id).where(Order.number == order.label(number))
 
 
-def _has_stock(number: int) -> sa.Select[tuple[int]]:
+def _has_stock(number: int) -> sa.Select[Any]:
     last: Sequence[Json] = stock.rows(number)
     sku = last[-1]["variant"]["key"]
     return (

@@ -58,7 +58,7 @@ class Item:
 
     def every(self, nth: int, *, at: int) -> bool:
         """Whether it is one of those that something is wrong with on purpose: each ``nth``, from ``at`` on."""
-        return self.rank > 0 and self.number % nth == at
+        return self.rank > 0 and chance.each(nth, self.number, at=at)
 
     @cached_property
     def name(self) -> Texts:

@@ -18,6 +18,13 @@ ROUND = ("web", "web", "us", "web", "marketplace", "web", "us", "web", "marketpl
 """The channels of ten orders in a row."""
 
 LANGUAGE = {"web": "en", "us": "en", "marketplace": "de"}
+STATUSES: tuple[tuple[float, dict[str, int]], ...] = (
+    (0.01, {"draft": 15, "placed": 45, "confirmed": 40}),
+    (0.03, {"partly_fulfilled": 38, "fulfilled": 58, "cancelled": 4}),
+    (1.00, {"closed": 77, "fulfilled": 19, "cancelled": 4}),
+)
+"""How many of a hundred orders stand how, by the share of orders that came after them."""
+
 FREE_FROM = 50
 POSTAGE = Decimal("4.90")
 CENT = Decimal("0.01")
@@ -44,8 +51,8 @@ def row(number: int, count: int, products: int, customers: int, today: datetime)
     """Order ``number`` of ``count``, for ``hub.save``; the oldest comes first. Its number is drawn by the hub."""
     draw = chance.of("order", number)
     status = _status(draw, number, count)
-    buyer = customer.ADA if number % 400 == 399 else draw.randrange(customers)
-    guest = draw.random() < 0.08
+    buyer = customer.ADA if chance.each(400, number, at=399) else draw.randrange(customers)
+    guest = chance.happens(draw, 0.08)
     found = {
         "channel": {"key": channel(number)},
         "status": status,
@@ -66,14 +73,9 @@ def _moment(draw: Random, number: int, count: int, today: datetime) -> datetime:
 
 def _status(draw: Random, number: int, count: int) -> str:
     """What is old is settled; the last hundredth is on its way."""
-    luck, age = draw.random(), 1 - number / count
-    if age < 0.01:
-        return "draft" if luck < 0.15 else "placed" if luck < 0.6 else "confirmed"
-    if luck < 0.04:
-        return "cancelled"
-    if age < 0.03:
-        return "partly_fulfilled" if luck < 0.4 else "fulfilled"
-    return "closed" if luck < 0.8 else "fulfilled"
+    left = (count - number) / count
+    shares = next(shares for until, shares in STATUSES if left <= until)
+    return draw.choices(list(shares), list(shares.values()))[0]
 
 
 def _sums(draw: Random, name: str, products: int) -> Json:
@@ -101,7 +103,7 @@ def _line(draw: Random, at: int, name: str, products: int) -> Json:
     choice = draw.choice(item.choices)
     amount = price.dollars(choice.euros) if name == "us" else choice.euros
     quantity = draw.choice((1, 1, 1, 2, 2, 3, 6))
-    less = (amount * quantity * Decimal("0.1")).quantize(CENT) if draw.random() < 0.1 else Decimal(0)
+    less = (amount * quantity * Decimal("0.1")).quantize(CENT) if chance.happens(draw, 0.1) else Decimal(0)
     return {
         "position": at,
         "variant": {"key": choice.sku},

@@ -66,14 +66,14 @@ def _tin(sheet: Sheet, look: Random, paint: Paint) -> None:
 def _cup(sheet: Sheet, look: Random, paint: Paint) -> None:
     half, top = look.uniform(18, 25), look.uniform(34, 46)
     left, right, foot = 50 - half, 50 + half, half * look.uniform(0.55, 0.85)
-    if look.random() < 0.6:
+    if chance.happens(look, 0.6):
         sheet.oval((50 - half - 12, 76, 50 + half + 12, 88), shade(paint, -0.1))
         sheet.oval((50 - half - 6, 77.5, 50 + half + 6, 85), shade(paint, 0.15))
     sheet.ring((right - 6, top + 8, right + 13, top + 27), shade(paint, -0.16), 4)
     sheet.shape([(left, top), (right, top), (50 + foot, 80), (50 - foot, 80)], paint)
     sheet.oval((50 - foot, 76, 50 + foot, 84), shade(paint, -0.1))
     sheet.shape([(right - 9, top), (right, top), (50 + foot, 80), (50 + foot - 6, 80)], shade(paint, -0.1))
-    if look.random() < 0.5:
+    if chance.happens(look, 0.5):
         sheet.block((left + 3, top + 14, right - 3, top + 18), shade(paint, -0.3))
     sheet.oval((left, top - 6, right, top + 6), shade(paint, 0.25))
     sheet.oval((left + 3, top - 4, right - 3, top + 4.5), (92, 58, 38))
@@ -91,7 +91,7 @@ def _machine(sheet: Sheet, look: Random, paint: Paint) -> None:
     sheet.stroke([(left + 11, top + 11), (left + 14, top + 7)], INK, 1)
     sheet.block((right - 22, top + 22, right - 8, top + 28), STEEL, 1)
     sheet.block((right - 16, top + 25, right + 10, top + 28), INK, 1.5)
-    if look.random() < 0.5:
+    if chance.happens(look, 0.5):
         sheet.stroke([(right - 15, top), (right - 11, top - 16)], STEEL, 2)
         sheet.oval((right - 14, top - 20, right - 8, top - 14), INK)
     sheet.block((right - 21, 62, right - 9, 76), shade(STEEL, 0.6), 2)
@@ -110,7 +110,7 @@ def _shirt(sheet: Sheet, look: Random, paint: Paint) -> None:
     sheet.stroke([(50, 33), (50, 84)], shade(paint, -0.22), 0.8)
     for height in range(40, 82, 9):
         sheet.oval((48.9, height, 51.1, height + 2.2), shade(paint, 0.6))
-    if look.random() < 0.6:
+    if chance.happens(look, 0.6):
         sheet.block((55, 42, 65, 53), shade(paint, -0.08), 1)
         sheet.block((55, 42, 65, 44.5), shade(paint, -0.2), 0.5)
 
@@ -157,9 +157,9 @@ def _notebook(sheet: Sheet, look: Random, paint: Paint) -> None:
     sheet.block((left + 14, top + 12, right - 10, top + 26), shade(paint, 0.8), 1.5)
     sheet.stroke([(left + 18, top + 17), (right - 14, top + 17)], shade(INK, 0.3), 1)
     sheet.stroke([(left + 18, top + 21), (right - 22, top + 21)], shade(INK, 0.5), 1)
-    if look.random() < 0.6:
+    if chance.happens(look, 0.6):
         sheet.block((right - 6, top, right - 4, low), shade(paint, -0.45))
-    if look.random() < 0.6:
+    if chance.happens(look, 0.6):
         sheet.shape(
             [
                 (left + 24, low),

@@ -46,8 +46,12 @@ def rows(product: int, euros: Decimal, today: datetime, *, tiers: bool) -> list[
 def _everyone(product: int, euros: Decimal, today: datetime) -> Iterator[Json]:
     """The web shop's price. Every seventh product is reduced for some weeks: over, now, or to come."""
     draw = chance.of("sale", product)
-    if product % 7 != 6 or product < len(KINDS):
-        was = {"compare_at": str((euros * Decimal("1.25")).quantize(CENT))} if product % 11 == 10 else {}
+    if not chance.each(7, product, at=6) or product < len(KINDS):
+        was = (
+            {"compare_at": str((euros * Decimal("1.25")).quantize(CENT))}
+            if chance.each(11, product, at=10)
+            else {}
+        )
         yield _list("retail-eur", euros, **was)
         return
     starts = today + timedelta(days=draw.choice((-90, -10, 20)))

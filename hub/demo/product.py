@@ -12,6 +12,9 @@ from hub.demo.item import Choice, Item
 from hub.demo.picture import SIDE
 from hub.demo.wares import KINDS
 
+AMERICAN = (0, 1, 2)
+"""Which of five products in a row the US shop has; the marketplace has the others."""
+
 TIERED = ("coffee", "tea", "notebook")
 HEAVY = {"machine": 9000, "lamp": 1400, "shoe": 700, "cup": 300, "shirt": 220, "notebook": 340}
 PAIRS = {"coffee": 2, "tea": 2, "cup": -2, "machine": -3, "shirt": 1, "shoe": -1, "lamp": 1, "notebook": -1}
@@ -92,7 +95,7 @@ def _collections(item: Item) -> list[str]:
     if item.rank == 0:
         return ["staff-picks"]
     draw = chance.of("collection", item.number)
-    return [code for code in COLLECTIONS if draw.random() < 0.06]
+    return [code for code in COLLECTIONS if chance.happens(draw, 0.06)]
 
 
 def _listings(item: Item, today: datetime) -> Iterator[Json]:
@@ -100,9 +103,9 @@ def _listings(item: Item, today: datetime) -> Iterator[Json]:
     if item.every(23, at=4):
         return
     yield from ({"channel": {"key": "web"}, **window} for window in _windows(item, today))
-    if item.rank == 0 or item.number % 5 < 3:
+    if item.rank == 0 or item.number % 5 in AMERICAN:
         yield {"channel": {"key": "us"}, "starts_at": today - timedelta(days=400)}
-    if item.rank == 0 or item.number % 5 > 2:
+    if item.rank == 0 or item.number % 5 not in AMERICAN:
         yield {"channel": {"key": "marketplace"}}
 
 

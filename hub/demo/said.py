@@ -71,7 +71,7 @@ def untranslated(item: Item) -> bool:
 
 def _silent(item: Item, code: str) -> bool:
     """Whether someone has yet to look this one up."""
-    return item.rank > 0 and chance.of("silent", item.number, code).random() < 0.08
+    return item.rank > 0 and chance.happens(chance.of("silent", item.number, code), 0.08)
 
 
 def _leaves(code: str, value: Any, item: Item) -> Iterator[Json]:
@@ -90,7 +90,7 @@ def _shared(item: Item, today: datetime) -> Iterator[Json]:
     yield {"code": "maker", "value": draw.choice(MAKERS)}
     yield {"code": "launched_at", "value": _moment(draw, today)}
     yield from _leaves("care", item.kind.care, item)
-    if item.rank == 0 or draw.random() < 0.3:
+    if item.rank == 0 or chance.happens(draw, 0.3):
         yield from _claims(draw.choice(CLAIMS))
 
 
@@ -114,15 +114,19 @@ def _origin(draw: Random, item: Item, _: datetime) -> Texts:
     return draw.choice(ORIGINS if item.kind.code == "coffee" else GARDENS)
 
 
+def _decaffeinated(item: Item) -> bool:
+    return chance.each(12, item.rank, at=5)
+
+
 def _caffeine(draw: Random, item: Item, _: datetime) -> Any:
     """Decaffeinated ones have no figure to give, which is not the same as an unknown one."""
-    if item.rank % 12 == 5:
+    if _decaffeinated(item):
         return {"not_applicable": True}
     return f"{draw.randint(100, 240) / 100:.2f}"
 
 
 def _strength(draw: Random, item: Item, _: datetime) -> int:
-    return 0 if item.rank % 12 == 5 else draw.randint(1, 5)
+    return 0 if _decaffeinated(item) else draw.randint(1, 5)
 
 
 def _flavours(draw: Random, _: Item, __: datetime) -> list[str]:
@@ -140,7 +144,7 @@ def _harvest(draw: Random, _: Item, today: datetime) -> str:
 
 def _deposit(draw: Random, item: Item, _: datetime) -> Json | None:
     """Some things come back: tins and cups on loan."""
-    if item.rank and draw.random() < 0.8:
+    if item.rank and chance.happens(draw, 0.8):
         return None
     return {"amount": draw.choice(("1.00", "1.50", "2.00")), "currency": "EUR"}
 
@@ -171,7 +175,7 @@ SAY: dict[str, Say] = {
     "flavours": _flavours,
     "strength": _strength,
     "caffeine": _caffeine,
-    "organic": lambda draw, _, __: draw.random() < 0.4,
+    "organic": lambda draw, _, __: chance.happens(draw, 0.4),
     "harvest": _harvest,
     "label": _label,
     "nutrition": _nutrition,
@@ -179,7 +183,7 @@ SAY: dict[str, Say] = {
     "materials": _materials,
     "capacity": _measured(60, 420, 10, "ml"),
     "height": _measured(6, 48, 1, "cm"),
-    "dishwasher_safe": lambda draw, _, __: draw.random() < 0.8,
+    "dishwasher_safe": lambda draw, _, __: chance.happens(draw, 0.8),
     "power": _measured(5, 1600, 5, "W"),
     "pressure": _measured(8, 16, 1, "bar"),
     "guarantee_years": lambda draw, _, __: draw.choice((0, 2, 3, 5, 10)),

@@ -11,7 +11,7 @@ from hub.demo.item import Item
 def rows(product: int) -> list[Json]:
     """The levels of all variants of a product at all places. Some are sold out, a few everywhere."""
     return [
-        _level(choice.sku, place, gone=chance.of("gone", choice.sku).random() < 0.04)
+        _level(choice.sku, place, gone=chance.happens(chance.of("gone", choice.sku), 0.04))
         for choice in Item(product).choices
         for place in LOCATIONS
     ]
@@ -19,7 +19,7 @@ def rows(product: int) -> list[Json]:
 
 def _level(sku: str, place: str, *, gone: bool) -> Json:
     draw = chance.of("stock", sku, place)
-    on_hand = 0 if gone or draw.random() < 0.15 else draw.randint(1, 120)
+    on_hand = 0 if gone or chance.happens(draw, 0.15) else draw.randint(1, 120)
     return {
         "variant": {"key": sku},
         "location": {"key": place},
