@@ -12,9 +12,13 @@ from strawberry.tools import create_type
 from strawberry.types import ExecutionContext
 
 from schema import change, mutation, query, shortcut, token
+from schema import webhook_delivery as deliveries
+from schema import webhook_endpoint as endpoints
 from schema.change import ChangeConnection
 from schema.document import Prepared
 from schema.scalar import SCALARS
+from schema.webhook_delivery import WebhookDeliveryConnection
+from schema.webhook_endpoint import WebhookEndpoint
 
 
 @strawberry.type(name="Query", description="What can be asked of the hub.")
@@ -22,6 +26,9 @@ class Root(query.Query):  # type: ignore[misc,valid-type]  # made when it is imp
     """What can be asked of the hub."""
 
     changes: ChangeConnection = change.FIELD
+    webhook_endpoint: WebhookEndpoint | None = endpoints.SINGLE
+    webhook_endpoints: list[WebhookEndpoint] = endpoints.PLURAL
+    webhook_deliveries: WebhookDeliveryConnection = deliveries.FIELD
 
 
 class Schema(strawberry.Schema):
@@ -38,7 +45,13 @@ class Schema(strawberry.Schema):
 @cache
 def schema() -> Schema:
     """The schema of the hub."""
-    told = [*mutation.fields(), *shortcut.fields(), *token.fields()]
+    told = [
+        *mutation.fields(),
+        *shortcut.fields(),
+        *token.fields(),
+        *endpoints.fields(),
+        *deliveries.fields(),
+    ]
     return Schema(
         query=Root,
         mutation=create_type("Mutation", told, description="What the hub can be told."),

@@ -102,7 +102,7 @@ def create(tx: sa.Connection, keeper: Keeper, who: Viewer, given: Json) -> tuple
 
 def update(tx: sa.Connection, keeper: Keeper, who: Viewer, number: int, given: Json) -> None:
     """Change what is given. ``enabled``: false pauses it; true sends again, from where it stood."""
-    stands = dict(reach(tx, who, number))
+    stands = reach(tx, who, number)
     row = _checked(tx, keeper, given, stands)
     if given.get("enabled") is not None:
         row |= _switch(stands, given["enabled"], who)
@@ -116,17 +116,17 @@ def delete(tx: sa.Connection, who: Viewer, number: int) -> None:
     tx.execute(sa.delete(feed.Cursor).where(feed.Cursor.name == cursor(number)))
 
 
-def reach(tx: sa.Connection, who: Viewer, number: int) -> sa.RowMapping:
+def reach(tx: sa.Connection, who: Viewer, number: int) -> Json:
     """The endpoint's row, locked, for someone who may see all that it may see.
 
     Otherwise a token could turn an endpoint that sees more than itself to an address of its own.
     """
     who.require("webhooks", "write")
     found = tx.execute(sa.select(Endpoint.__table__).where(Endpoint.id == number).with_for_update())
-    row = found.mappings().one_or_none()
+    row = next((dict(each) for each in found.mappings()), None)
     if row is None:
         raise NotFound(f'Endpoint "{ids.encode(NOUN, number)}" does not exist.', ("id",))
-    if not (set(row["scopes"]) <= who.scopes and _within(row["channel_ids"], who)):
+    if not covers(who, row):
         needed = ", ".join(row["scopes"])
         raise Forbidden(f"Endpoint {row['url']} sees more than this token: use one with {needed}.", ("id",))
     return row
@@ -152,8 +152,11 @@ def _own(who: Viewer) -> Json:
     }
 
 
-def _within(channel_ids: list[int] | None, who: Viewer) -> bool:
-    return who.channel_ids is None or (channel_ids is not None and who.channel_ids.issuperset(channel_ids))
+def covers(who: Viewer, row: Mapping[str, Any]) -> bool:
+    """Whether someone may see all that the endpoint may see."""
+    channel_ids = row["channel_ids"]
+    within = who.channel_ids is None or (channel_ids is not None and who.channel_ids.issuperset(channel_ids))
+    return within and set(row["scopes"]) <= who.scopes
 
 
 def _checked(tx: sa.Connection, keeper: Keeper, given: Json, stands: Json) -> Json:

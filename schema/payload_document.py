@@ -1,0 +1,182 @@
+"""Payload documents: the GraphQL document whose answer is a webhook's ``data``.
+
+It is one query with one root field that is found by ``$id``: ``query ($id: ID!) { product(id: $id) { slug } }``, or
+``node(id: $id)`` with a fragment for each noun. ``version`` is always selected too, so that the answer says what it
+shows. It runs with the endpoint's own permissions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import strawberry
+from graphql import (
+    ArgumentNode,
+    DocumentNode,
+    FieldNode,
+    InlineFragmentNode,
+    NamedTypeNode,
+    NameNode,
+    OperationDefinitionNode,
+    OperationType,
+    SelectionNode,
+    SelectionSetNode,
+    VariableNode,
+    specified_rules,
+)
+from strawberry.schema.schema import validate_document
+
+from hub import ids
+from hub.db import Database
+from hub.errors import HubError, Invalid
+from hub.viewer import Viewer
+from schema import nouns, rule
+from schema.context import Context
+from schema.cost import DEAREST, requested
+from schema.declare import Noun
+from schema.document import REMEMBERED, Document, Documents
+
+EXAMPLE = "query ($id: ID!) { product(id: $id) { slug } }"
+ID = "id"
+ANY = "node"
+"""The root field that any noun is found by."""
+
+
+Render = Callable[[str, str, Sequence[int], Viewer], Awaitable[Mapping[int, Any]]]
+
+
+class PayloadDocuments:
+    """The payload documents of one schema: checked when they are saved, answered when something happened."""
+
+    def __init__(self, schema: strawberry.Schema) -> None:
+        self._schema = schema
+        self._documents = Documents(schema)
+        self._prepared: OrderedDict[str, DocumentNode] = OrderedDict()
+
+    def check(self, text: str, viewer: Viewer) -> None:
+        """Raises ``hub.errors.HubError`` for a document that is wrong, too costly, or not open to the viewer."""
+        document = self._prepare(text)
+        root = _root(document)
+        noun = _nouns().get(root.name.value)
+        if noun is not None:
+            rule.opened(viewer, noun)
+            rule.passed(viewer, noun.requires, root.name.value)
+        price = requested(document, None, {})
+        if price > DEAREST:
+            raise Invalid(
+                f"The document asks for up to {price} objects, at most {DEAREST} are given: take smaller pages."
+            )
+
+    def renderer(self, database: Database) -> Render:
+        """Make the function that answers documents.
+
+        ``render(document, noun, ids, viewer)`` gives the answer by id, null for what the viewer does not see. All ids
+        of a call share loaders, so that each level is read once for all of them.
+        """
+
+        async def render(text: str, noun: str, numbers: Sequence[int], viewer: Viewer) -> Mapping[int, Any]:
+            document = self._prepare(text)
+            root = _nouns().get(_root(document).name.value)
+            if root is not None and root.name != noun:
+                return {}
+            context = Context(database, viewer)
+            context.extras["document"] = Document(document)
+            answers = await asyncio.gather(
+                *(self._answer(text, context, ids.encode(noun, each)) for each in numbers)
+            )
+            return dict(zip(numbers, answers, strict=True))
+
+        return render
+
+    async def _answer(self, text: str, context: Context, global_id: str) -> Any:
+        result = await self._schema.execute(text, variable_values={ID: global_id}, context_value=context)
+        for error in result.errors or ():
+            raise error.original_error or error
+        data = result.data or {}
+        return data if any(each is not None for each in data.values()) else None
+
+    def _prepare(self, text: str) -> DocumentNode:
+        """The document with ``version`` added. Raises ``Invalid``."""
+        if text not in self._prepared:
+            self._prepared[text] = self._read(text)
+            if len(self._prepared) > REMEMBERED:
+                self._prepared.popitem(last=False)
+        return self._prepared[text]
+
+    def _read(self, text: str) -> DocumentNode:
+        given = self._documents.get(text)
+        if given.node is None or given.errors:
+            raise Invalid(f"The document is no query of this hub: {given.errors[0].message}")
+        document = _with_version(given.node, _root(given.node))
+        errors = validate_document(self._schema._schema, document, tuple(specified_rules))  # noqa: SLF001 - has no public name
+        if errors:
+            raise Invalid(f'The document uses the name "version" for something else: {errors[0].message}')
+        return document
+
+
+@cache
+def of(schema: strawberry.Schema) -> PayloadDocuments:
+    """The payload documents of a schema, one for all who ask."""
+    return PayloadDocuments(schema)
+
+
+@cache
+def _nouns() -> dict[str, Noun]:
+    return {noun.single: noun for noun in nouns.load().values() if noun.single}
+
+
+@cache
+def _aggregates() -> frozenset[str]:
+    return frozenset(
+        noun.single for noun in nouns.load().values() if noun.single and noun.aggregate == (noun.name, "id")
+    )
+
+
+def _root(document: DocumentNode) -> FieldNode:
+    """The one field that the object is found by. Raises ``Invalid`` for a document of another form."""
+    operations = [each for each in document.definitions if isinstance(each, OperationDefinitionNode)]
+    if len(operations) != 1 or operations[0].operation is not OperationType.QUERY:
+        raise _form("one query and nothing else")
+    selected = operations[0].selection_set.selections
+    variables = [each.variable.name.value for each in operations[0].variable_definitions or ()]
+    if variables != [ID] or len(selected) != 1 or not isinstance(selected[0], FieldNode):
+        raise _form("one variable, $id, and one field at its root")
+    root = selected[0]
+    by_id = any(each.name.value == ID and _is_id(each) for each in root.arguments or ())
+    if not by_id or root.name.value not in _aggregates() | {ANY}:
+        raise _form(
+            f"a root field that is found by id: $id, one of {', '.join(sorted(_aggregates() | {ANY}))}"
+        )
+    return root
+
+
+def _is_id(argument: ArgumentNode) -> bool:
+    return isinstance(argument.value, VariableNode) and argument.value.name.value == ID
+
+
+def _form(what: str) -> HubError:
+    return Invalid(f"A payload document has {what}: write it like {EXAMPLE}.")
+
+
+def _with_version(document: DocumentNode, root: FieldNode) -> DocumentNode:
+    """A copy in which the root also selects its version; a tree that others share stays as it is."""
+    version: SelectionNode = FieldNode(name=NameNode(value="version"))
+    if root.name.value == ANY:
+        version = InlineFragmentNode(
+            type_condition=NamedTypeNode(name=NameNode(value="Aggregate")),
+            selection_set=SelectionSetNode(selections=(version,)),
+        )
+    selections = (*(root.selection_set.selections if root.selection_set else ()), version)
+    stated = replace(root, selection_set=SelectionSetNode(selections=selections))
+    definitions = tuple(
+        replace(each, selection_set=SelectionSetNode(selections=(stated,)))
+        if isinstance(each, OperationDefinitionNode)
+        else each
+        for each in document.definitions
+    )
+    return replace(document, definitions=definitions)
