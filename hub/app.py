@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import asdict
 from threading import Event
@@ -15,36 +16,47 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 import hub.relay
 import search.app
+import webhooks.app
 from hub import health, migrations
 from hub.config import Settings
 from hub.db import Database
+from hub.health import Check
 from hub.metrics import Measured, Metrics
 from hub.relay import Stop
+from schema import payload_document
 from schema.app import schema
 from schema.router import Endpoint
+from search.index import Index
+from webhooks import figures
+from webhooks.figures import Figures
 
 
 def create_app(settings: Settings, *, relay: bool = True) -> FastAPI:
     """The server. ``relay``: whether it runs the relay too while it serves."""
     database = migrations.prepared(settings)
-    metrics = Metrics(database)
-    app = FastAPI(title="Commerce hub", openapi_url=None, lifespan=_lifespan(database, settings, relay=relay))
-    app.add_middleware(Measured, metrics=metrics)
-    app.router.routes.append(
-        Endpoint(schema(), database, settings.secret, development=settings.development).route()
+    index = search.app.opened(settings)
+    sending = Figures(database)
+    metrics = Metrics(database, sending)
+    lifespan = _lifespan(
+        database, lambda: start_relay(database, settings, sending) if relay else _stopping(())
     )
-    _add_probes(app, database, settings)
-
-    @app.get("/metrics")
-    def figures() -> Response:
-        return Response(metrics.text(), media_type=CONTENT_TYPE_LATEST)
-
+    app = FastAPI(title="Commerce hub", openapi_url=None, lifespan=lifespan)
+    app.add_middleware(Measured, metrics=metrics)
+    app.router.routes.append(_endpoint(database, settings, index).route())
+    _add_probes(app, _checks(database, settings, index), metrics)
     return app
 
 
-def start_relay(database: Database, settings: Settings) -> Stop:
-    """Start every part of the relay; gives what stops them all."""
-    return _stopping([part.start(database, settings) for part in (hub.relay, search.app)])
+def start_relay(database: Database, settings: Settings, sending: Figures | None = None) -> Stop:
+    """Start every part of the relay; gives what stops them all. ``sending`` counts what the webhooks do."""
+    renderer = payload_document.of(schema()).renderer
+    return _stopping(
+        [
+            hub.relay.start(database, settings),
+            search.app.start(database, settings),
+            webhooks.app.start(database, settings, renderer, sending),
+        ]
+    )
 
 
 def serve(settings: Settings, *, relay: bool = True) -> None:
@@ -75,31 +87,37 @@ def _stopping(stops: Sequence[Stop]) -> Stop:
 
 
 def _lifespan(
-    database: Database, settings: Settings, *, relay: bool
+    database: Database, start: Callable[[], Stop]
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        stop = start_relay(database, settings) if relay else _stopping(())
+        stop = start()
         try:
             yield
         finally:
-            stop()
+            await asyncio.to_thread(stop)
             await database.aclose()
 
     return lifespan
 
 
-def _add_probes(app: FastAPI, database: Database, settings: Settings) -> None:
-    index = search.app.opened(settings)
+def _endpoint(database: Database, settings: Settings, index: Index) -> Endpoint:
+    extras = {"search": index, "webhook_networks": settings.webhook_allowed_networks}
+    return Endpoint(schema(), database, settings.secret, development=settings.development, extras=extras)
 
+
+def _checks(database: Database, settings: Settings, index: Index) -> dict[str, Check]:
     def searchable() -> str:
         found = search.app.ready(database, index)
         if found.problem:
             raise health.UnreadyError(found.problem)
         return f"Search answers from {found.documents} documents, {found.lag or 0} changes behind."
 
-    checks = health.checks(database, lag_seconds=settings.relay_lag_seconds) | {"search": searchable}
+    own = health.checks(database, lag_seconds=settings.relay_lag_seconds)
+    return own | {"search": searchable, "webhooks": figures.check(database, settings.relay_lag_seconds)}
 
+
+def _add_probes(app: FastAPI, checks: Mapping[str, Check], metrics: Metrics) -> None:
     @app.get("/health")
     def alive() -> dict[str, str]:
         return {"status": "ok"}
@@ -110,3 +128,7 @@ def _add_probes(app: FastAPI, database: Database, settings: Settings) -> None:
         well = all(finding.ok for finding in found.values())
         body = {"ready": well, "checks": {name: asdict(finding) for name, finding in found.items()}}
         return JSONResponse(body, 200 if well else 503)
+
+    @app.get("/metrics")
+    def measured() -> Response:
+        return Response(metrics.text(), media_type=CONTENT_TYPE_LATEST)

@@ -56,9 +56,9 @@ def _gauge(name: str, help_: str, value: float) -> GaugeMetricFamily:
 
 
 class Metrics:
-    """One server's figures."""
+    """One server's figures. ``more``: collectors that others bring."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *more: Collector) -> None:
         self.registry = CollectorRegistry()
         self.requests = Counter(
             "hub_requests", "Requests answered", ["method", "path", "status"], registry=self.registry
@@ -67,7 +67,8 @@ class Metrics:
             "hub_request_seconds", "Time to answer", ["path"], registry=self.registry, buckets=SECONDS
         )
         ProcessCollector(registry=self.registry)
-        self.registry.register(Relay(database))
+        for collector in (Relay(database), *more):
+            self.registry.register(collector)
 
     def text(self) -> bytes:
         """All figures in Prometheus' text format."""

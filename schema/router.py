@@ -75,6 +75,8 @@ class Endpoint:
     database: Database
     secret: str
     development: bool = False
+    extras: Json = field(default_factory=dict)
+    """What the app hands to every request beside the database."""
     documents: Documents = field(init=False)
     budgets: Budgets = field(default_factory=Budgets)
     _noted: dict[int, float] = field(default_factory=dict)
@@ -121,7 +123,7 @@ class Endpoint:
         price = requested(document.node, asked.operation, asked.variables)
         self._afford(viewer, price)
         context = Context(self.database, viewer)
-        context.extras |= {"document": document, "secret": self.secret}
+        context.extras |= self.extras | {"document": document, "secret": self.secret}
         result = await self._run(asked, context)
         early = result.data is None and all(error.path is None for error in result.errors or ())
         return self._respond(asked, viewer, result, price, early=early)

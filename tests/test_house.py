@@ -56,6 +56,7 @@ def test_server_becomes_ready_with_every_check_well(server: Server) -> None:
         "migrations": True,
         "relay": True,
         "search": True,
+        "webhooks": True,
     }
 
 
