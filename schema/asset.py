@@ -38,10 +38,14 @@ class Asset(Aggregate):
     code: str = column("Its code.", filter=True, sort=True)
     address: str = column("Where its file is.", filter=True)
     kind: AssetKind = column("What it is.", filter=True)
-    media_type: str | None = column("Its media type, for example image/jpeg; null where unknown.", filter=True)
+    media_type: str | None = column(
+        "Its media type, for example image/jpeg; null where unknown.", filter=True
+    )
     width: int | None = column("Pixels across; null where it has none or they are unknown.", filter=True)
     height: int | None = column("Pixels down; null where it has none or they are unknown.", filter=True)
-    alt: str | None = text("What it shows, for those who cannot see it; null without a text in the locale chain.", filter=True)
+    alt: str | None = text(
+        "What it shows, for those who cannot see it; null without a text in the locale chain.", filter=True
+    )
 
 
 def _of_product() -> sa.Subquery:
@@ -57,7 +61,11 @@ def _of_variant() -> sa.Subquery:
     own, shared, variant = tables.VariantAsset.__table__, tables.ProductAsset.__table__, Variant.__table__
     names = ("asset_id", "role", "position", "provenance")
     first = sa.select(
-        own.c.id, own.c.product_id, *(own.c[name] for name in names), sa.false().label("inherited"), own.c.variant_id
+        own.c.id,
+        own.c.product_id,
+        *(own.c[name] for name in names),
+        sa.false().label("inherited"),
+        own.c.variant_id,
     )
     then = sa.select(
         shared.c.id,
@@ -73,7 +81,12 @@ OF_PRODUCT = _of_product()
 OF_VARIANT = _of_variant()
 
 
-@noun(OF_PRODUCT, "An asset as it is shown with a product or variant.", scope="catalogue", rows=rule.of_listed_products)
+@noun(
+    OF_PRODUCT,
+    "An asset as it is shown with a product or variant.",
+    scope="catalogue",
+    rows=rule.of_listed_products,
+)
 class AssetLink:
     """An asset as it is shown with a product or variant."""
 
@@ -81,5 +94,3 @@ class AssetLink:
     role: str = column("What it is shown as: gallery, manual or any other role.", filter=True)
     position: int = column("Its place among the assets shown.")
     inherited: bool = column("Whether a variant has it from its product.")
-
-

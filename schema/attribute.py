@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from enum import Enum
 
-
 import strawberry
 from strawberry.scalars import JSON
 
@@ -12,7 +11,6 @@ from hub import attribute as tables
 from schema.declare import column, many, noun, one, text
 from schema.look_up import by_code
 from schema.node import Aggregate, Sourced
-
 
 
 @strawberry.enum(description="What kind of values an attribute has.")
@@ -56,11 +54,15 @@ class Attribute(Aggregate):
 
     code: str = column("Its code.", filter=True, sort=True)
     type: AttributeType = column("What kind of values it has.", filter=True)
-    name: str | None = text("What it is called; null without a name in the locale chain.", filter=True, sort=True)
+    name: str | None = text(
+        "What it is called; null without a name in the locale chain.", filter=True, sort=True
+    )
     localizable: bool = column("Whether it has a value per locale.", filter=True)
     per_channel: bool = column("Whether it may have a value per channel.", filter=True)
     unit_family: str | None = column("What is measured, for example length; null unless it is a measurement.")
-    unit: str | None = column("The unit that numbers are meant in where none is given; null for the base unit.")
+    unit: str | None = column(
+        "The unit that numbers are meant in where none is given; null for the base unit."
+    )
     rules: JSON = column("What a value must keep, by type: min, max, max_length, pattern, to, columns.")
     searchable: bool = column("Whether search reads it.", filter=True)
     filterable: bool = column("Whether storefronts filter by it.", filter=True)

@@ -57,7 +57,9 @@ class AttributeValueFilter:
 def _asked(value: AttributeValueFilter, where: Where) -> Asked:
     definition = where.definitions.get(value.code)
     if definition is None:
-        raise NotFound(f'Attribute "{value.code}" does not exist: attributes lists those that do.', ("filter",))
+        raise NotFound(
+            f'Attribute "{value.code}" does not exist: attributes lists those that do.', ("filter",)
+        )
     given = dict(filters.given(value))
     unit, currency = given.pop("unit", None), given.pop("currency", None)
     del given["code"]
@@ -74,11 +76,11 @@ def _of_product(frame: Frame, value: AttributeValueFilter, where: Where) -> sa.C
 
 def _one(frame: Frame, asked: Asked, operator: str, given: Any, where: Where) -> sa.ColumnElement[bool]:
     if operator in NEGATIONS:
-        return ~frame.c.id.in_(_having(asked, NEGATIONS[operator], given, where))
+        return sa.not_(frame.id.in_(_having(asked, NEGATIONS[operator], given, where)))
     if operator == "is_empty":
-        having = frame.c.id.in_(_having(asked, "is_empty", False, where))
+        having = frame.id.in_(_having(asked, "is_empty", False, where))
         return ~having if given else having
-    return frame.c.id.in_(_having(asked, operator, given, where))
+    return frame.id.in_(_having(asked, operator, given, where))
 
 
 def _having(asked: Asked, operator: str, given: Any, where: Where) -> sa.Select[Any]:
@@ -129,7 +131,9 @@ def _of_variant(frame: Frame, value: AttributeValueFilter, where: Where) -> sa.C
         .scalar_subquery()
     )
     own = attribute_values(frame.c.attributes, asked.definition, where.scope)
-    held: sa.ColumnElement[Any] = sa.func.coalesce(frame.c.axes[asked.definition.code], own, inherited, type_=JSONB)
+    held: sa.ColumnElement[Any] = sa.func.coalesce(
+        frame.c.axes[asked.definition.code], own, inherited, type_=JSONB
+    )
     return sa.func.coalesce(attribute(held, asked), sa.false())
 
 

@@ -34,9 +34,13 @@ class Category(Aggregate):
     code: str = column("Its code.", filter=True, sort=True)
     slug: str | None = column("Its name in addresses; null without one.", filter=True)
     position: int = column("Its place among the children of its parent.", filter=True, sort=True)
-    name: str | None = text("What it is called; null without a name in the locale chain.", filter=True, sort=True)
+    name: str | None = text(
+        "What it is called; null without a name in the locale chain.", filter=True, sort=True
+    )
     description: str | None = text("What it holds; null without a text in the locale chain.")
-    parent: Category | None = one("Category", "The category above; null at the top.", via="parent_id", filter=True)
+    parent: Category | None = one(
+        "Category", "The category above; null at the top.", via="parent_id", filter=True
+    )
     children: Connection[Category] = connection(
         "Category", "The categories right below.", key="parent_id", order=("position",)
     )
@@ -62,11 +66,13 @@ class Membership:
 
 def _in_category(frame: Frame, value: Membership, _: Where) -> sa.ColumnElement[bool]:
     table, link = Table.__table__, ProductCategory.__table__.alias()
-    tree = sa.select(table.c.id).where(*_named(table, value)).cte("category_tree", recursive=value.subcategories)
+    tree = (
+        sa.select(table.c.id).where(*_named(table, value)).cte("category_tree", recursive=value.subcategories)
+    )
     if value.subcategories:
         below = Table.__table__.alias()
         tree = tree.union(sa.select(below.c.id).where(below.c.parent_id == tree.c.id))
-    return frame.c.id.in_(sa.select(link.c.product_id).where(link.c.category_id.in_(sa.select(tree.c.id))))
+    return frame.id.in_(sa.select(link.c.product_id).where(link.c.category_id.in_(sa.select(tree.c.id))))
 
 
 def _named(table: Any, value: Membership) -> list[sa.ColumnElement[bool]]:

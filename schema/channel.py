@@ -49,7 +49,10 @@ class Channel(Aggregate):
     currency: str = column("ISO 4217 code of the currency that it sells in.", filter=True)
     order_prefix: str = column("What its order numbers start with.")
     locales: list[ChannelLocale] = many(
-        "ChannelLocale", "Its locales in the order of the fallback chain.", key="channel_id", order=("position", "id")
+        "ChannelLocale",
+        "Its locales in the order of the fallback chain.",
+        key="channel_id",
+        order=("position", "id"),
     )
     price_lists: list[ChannelPriceList] = many(
         "ChannelPriceList",

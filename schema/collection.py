@@ -27,7 +27,9 @@ class Collection(Aggregate):
 
     code: str = column("Its code.", filter=True, sort=True)
     slug: str | None = column("Its name in addresses; null without one.", filter=True)
-    name: str | None = text("What it is called; null without a name in the locale chain.", filter=True, sort=True)
+    name: str | None = text(
+        "What it is called; null without a name in the locale chain.", filter=True, sort=True
+    )
     description: str | None = text("What it is about; null without a text in the locale chain.")
     products: Connection[Product] = connection(
         "Product",

@@ -29,6 +29,8 @@ class Company(Aggregate):
 
     code: str = column("Its code.", filter=True, sort=True)
     name: str = column("Its name.", filter=True, sort=True)
-    parent: Company | None = one("Company", "The company that it belongs to; null without one.", via="parent_id", filter=True)
+    parent: Company | None = one(
+        "Company", "The company that it belongs to; null without one.", via="parent_id", filter=True
+    )
     customers: Connection[Customer] = connection("Customer", "Those who buy for it.", key="company_id")
     orders: Connection[Order] = connection("Order", "Its orders.", key="company_id")

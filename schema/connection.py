@@ -16,7 +16,7 @@ import strawberry
 
 from hub.errors import Invalid, Limit
 from schema import sql
-from schema.declare import Argument
+from schema.declare import Argument, resolved
 from schema.scalar import LARGEST
 
 T = TypeVar("T")
@@ -31,7 +31,9 @@ class PageInfo:
 
     has_next_page: bool = strawberry.field(description="Whether rows follow this page.")
     has_previous_page: bool = strawberry.field(description="Whether rows precede this page.")
-    start_cursor: str | None = strawberry.field(description="Cursor of the first row; null for an empty page.")
+    start_cursor: str | None = strawberry.field(
+        description="Cursor of the first row; null for an empty page."
+    )
     end_cursor: str | None = strawberry.field(description="Cursor of the last row; null for an empty page.")
 
 
@@ -39,7 +41,9 @@ class PageInfo:
 class Edge(Generic[T]):
     """A row of a connection with its cursor."""
 
-    cursor: str = strawberry.field(description="Names this place in this ordering; give it as after or before.")
+    cursor: str = strawberry.field(
+        description="Names this place in this ordering; give it as after or before."
+    )
     node: T = strawberry.field(description="The row.")
 
 
@@ -56,6 +60,18 @@ class Counted:
         return cls(min(counted, sql.COUNT_CAP), counted > sql.COUNT_CAP)
 
 
+def _edges(page: Connection[Any], _info: Any, _arguments: Any) -> list[Edge[Any]]:
+    return [Edge(cursor=cursor, node=node) for cursor, node in zip(page.cursors, page.nodes, strict=True)]
+
+
+async def _count(page: Connection[Any], _info: Any, _arguments: Any) -> int:
+    return (await page.counting()).count
+
+
+async def _capped(page: Connection[Any], _info: Any, _arguments: Any) -> bool:
+    return (await page.counting()).capped
+
+
 @strawberry.type(description="A page of a list, by the Relay specification.")
 class Connection(Generic[T]):
     """A page of a list."""
@@ -65,25 +81,16 @@ class Connection(Generic[T]):
     cursors: strawberry.Private[list[str]]
     counting: strawberry.Private[Callable[[], Awaitable[Counted]]]
 
-    @strawberry.field(description="The rows of the page, each with its cursor.")
-    def edges(self) -> list[Edge[T]]:
-        """The rows, each with its cursor."""
-        return [Edge(cursor=cursor, node=node) for cursor, node in zip(self.cursors, self.nodes, strict=True)]
-
-    @strawberry.field(
-        description=f"How many rows the whole list has, without first, last, after and before. Counting stops at "
-        f"{sql.COUNT_CAP}: see totalCountCapped. It costs a statement of its own, so ask only where it is shown."
+    edges: list[Edge[T]] = resolved("The rows of the page, each with its cursor.", _edges)
+    total_count: int = resolved(
+        f"How many rows the whole list has, without first, last, after and before. Counting stops at {sql.COUNT_CAP}: "
+        "see totalCountCapped. It costs a statement of its own, so ask only where it is shown.",
+        _count,
     )
-    async def total_count(self) -> int:
-        """The number of rows, at most the cap."""
-        return (await self.counting()).count
-
-    @strawberry.field(
-        description=f"Whether there are more rows than totalCount says, because counting stopped at {sql.COUNT_CAP}."
+    total_count_capped: bool = resolved(
+        f"Whether there are more rows than totalCount says, because counting stopped at {sql.COUNT_CAP}.",
+        _capped,
     )
-    async def total_count_capped(self) -> bool:
-        """Whether counting stopped."""
-        return (await self.counting()).capped
 
 
 ARGUMENTS: dict[str, Argument] = {
@@ -93,7 +100,8 @@ ARGUMENTS: dict[str, Argument] = {
     ),
     "after": Argument(type=str | None, description="Cursor of the row that the page comes after."),
     "last": Argument(
-        type=int | None, description=f"Rows from the end, or before the cursor: 0 to {LARGEST_PAGE}. Not with first."
+        type=int | None,
+        description=f"Rows from the end, or before the cursor: 0 to {LARGEST_PAGE}. Not with first.",
     ),
     "before": Argument(type=str | None, description="Cursor of the row that the page comes before."),
 }
@@ -120,7 +128,9 @@ class Paging:
         if size < 0:
             raise Invalid(f"{name} is {size}: give 0 to {LARGEST_PAGE}.", (name,))
         if size > LARGEST_PAGE:
-            raise Limit(f"{name} is {size}, but a page has at most {LARGEST_PAGE} rows: go on with cursors.", (name,))
+            raise Limit(
+                f"{name} is {size}, but a page has at most {LARGEST_PAGE} rows: go on with cursors.", (name,)
+            )
         return size
 
     def window(self, ordering: sql.Ordering) -> sql.Window:
@@ -169,7 +179,8 @@ def decode(cursor: str, ordering: sql.Ordering, argument: str) -> tuple[Any, ...
         mark, *values = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         if mark != _mark(ordering) or len(values) != len(ordering.keys):
             raise Invalid(
-                f'Cursor "{cursor}" belongs to another list or order: take one from this connection.', (argument,)
+                f'Cursor "{cursor}" belongs to another list or order: take one from this connection.',
+                (argument,),
             )
         return tuple(_typed(value, key) for value, key in zip(values, ordering.keys, strict=True))
     except (binascii.Error, UnicodeError, ValueError, TypeError, ArithmeticError) as wrong:
@@ -181,7 +192,13 @@ def _mark(ordering: sql.Ordering) -> str:
 
 
 def _plain(value: Any) -> Any:
-    return str(value) if isinstance(value, Decimal) else value.isoformat() if isinstance(value, datetime) else value
+    return (
+        str(value)
+        if isinstance(value, Decimal)
+        else value.isoformat()
+        if isinstance(value, datetime)
+        else value
+    )
 
 
 def _typed(value: Any, key: sql.Key) -> Any:
@@ -196,6 +213,6 @@ def _typed(value: Any, key: sql.Key) -> Any:
         return Decimal(value)
     if type(value) is not wanted:
         raise TypeError(f"{value!r} is no {wanted.__name__}.")
-    if wanted is int and abs(value) > LARGEST or wanted is str and "\0" in value:
+    if (wanted is int and abs(value) > LARGEST) or (wanted is str and "\0" in value):
         raise ValueError(f"{value!r} is nothing that a key can be.")
     return value

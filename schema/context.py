@@ -109,7 +109,10 @@ class Context:
         return company
 
     async def _places(self, wanted: list[str | int]) -> list[Place | None]:
-        found = [Place(row["id"], row["code"], row["currency"], tuple(row["locales"])) for row in await self.database.rows(_places(wanted))]
+        found = [
+            Place(row["id"], row["code"], row["currency"], tuple(row["locales"]))
+            for row in await self.database.rows(_places(wanted))
+        ]
         by_name: dict[str | int, Place] = {place.id: place for place in found}
         by_name |= {place.code: place for place in found}
         return [by_name.get(each) for each in wanted]
@@ -135,7 +138,9 @@ def _places(wanted: Sequence[str | int]) -> sa.Select[Any]:
         .correlate(Channel)
         .scalar_subquery()
     )
-    return sa.select(Channel.id, Channel.code, Channel.currency, sa.func.array(locales).label("locales")).where(
+    return sa.select(
+        Channel.id, Channel.code, Channel.currency, sa.func.array(locales).label("locales")
+    ).where(
         sa.or_(
             Channel.code.in_([each for each in wanted if isinstance(each, str)]),
             Channel.id.in_([each for each in wanted if isinstance(each, int)]),

@@ -39,7 +39,9 @@ class CustomerIdentifier(Sourced):
 
     type: ContactType = column("What it is.", filter=True)
     value: str = column("The address in lower case, or the number in E.164.", filter=True)
-    verified: bool = column("Whether the customer proved that it is theirs. It names one customer then.", filter=True)
+    verified: bool = column(
+        "Whether the customer proved that it is theirs. It names one customer then.", filter=True
+    )
 
 
 @noun(tables.CustomerAddress, "A postal address of a customer.", rows=rule.of_own_customer)
@@ -95,7 +97,9 @@ class Customer(Aggregate):
     full_name: str | None = computed("Given and family name; null where neither is known.", full_name)
     email: str | None = column("The e-mail address to write to; null where unknown.", filter=True, sort=True)
     phone: str | None = column("The phone number to call, in E.164; null where unknown.", filter=True)
-    locale: Locale | None = one("Locale", "The locale they are addressed in; null where unknown.", via="locale_id")
+    locale: Locale | None = one(
+        "Locale", "The locale they are addressed in; null where unknown.", via="locale_id"
+    )
     company: Company | None = one(
         "Company", "The company they buy for; null: for themselves.", via="company_id", filter=True
     )
@@ -103,6 +107,12 @@ class Customer(Aggregate):
         "CustomerIdentifier", "What they are known by.", key="customer_id", filter=True
     )
     addresses: list[CustomerAddress] = many(
-        "CustomerAddress", "Their addresses in order.", key="customer_id", order=("position", "id"), filter=True
+        "CustomerAddress",
+        "Their addresses in order.",
+        key="customer_id",
+        order=("position", "id"),
+        filter=True,
     )
-    orders: Connection[Order] = connection("Order", "Their orders, the first placed first.", key="customer_id", filter=True)
+    orders: Connection[Order] = connection(
+        "Order", "Their orders, the first placed first.", key="customer_id", filter=True
+    )

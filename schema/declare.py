@@ -7,7 +7,7 @@ as default values. This module knows no SQL and no resolver: whoever executes re
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self, TypeVar, dataclass_transform
 
@@ -212,7 +212,7 @@ class LookUp:
 
     type: Any
     description: str
-    select: Callable[[Any], sa.Select[tuple[int]]]
+    select: Callable[[Any], sa.Select[Any]]
 
 
 @dataclass(eq=False)
@@ -262,6 +262,8 @@ class Field(StrawberryField):
         super().__init__(**options)
         self.resolver = resolver
         self.spec = spec
+        if resolver is not None:
+            self.init = self.compare = self.repr = False
         if spec is not None:
             self.description = spec.description
 
@@ -280,6 +282,11 @@ class Field(StrawberryField):
         if self.resolver is None:
             return super().get_result(source, info, args, kwargs)
         return self.resolver(source, info, kwargs)
+
+
+def resolved(description: str, resolver: Resolver, **arguments: Argument) -> Any:
+    """A field that is no noun's: ``resolver(source, info, arguments)`` makes it."""
+    return Field(spec=Spec(description=description, arguments=arguments), resolver=resolver)
 
 
 def column(
@@ -329,7 +336,11 @@ def scoped(
     """What ``function(value, scope, **arguments)`` makes of one column."""
     return Field(
         spec=Scoped(
-            description=description, column=column, function=function, arguments=arguments or {}, requires=requires
+            description=description,
+            column=column,
+            function=function,
+            arguments=arguments or {},
+            requires=requires,
         )
     )
 
@@ -353,7 +364,8 @@ def many(
 ) -> Any:
     """All rows of another noun that belong to this one: small collections that are read whole."""
     arguments = {
-        name: Argument(type=str | None, description=f"Only those whose {name} is this.") for name in match or {}
+        name: Argument(type=str | None, description=f"Only those whose {name} is this.")
+        for name in match or {}
     }
     spec = Many(description=description, to=to, key=key, match=match or {}, arguments=arguments, **options)
     return Field(spec=spec)
@@ -370,14 +382,21 @@ def looked(to: str, description: str, select: Callable[..., sa.Select[Any] | Non
 
 
 def found(
-    description: str, select: Callable[..., sa.Select[Any] | None], *, value: str, missing: Any, **options: Any
+    description: str,
+    select: Callable[..., sa.Select[Any] | None],
+    *,
+    value: str,
+    missing: Any,
+    **options: Any,
 ) -> Any:
     """A plain value that a set-based select finds for this row."""
     spec = Looked(description=description, select=select, value=value, missing=missing, **options)
     return Field(spec=spec)
 
 
-def every_value(description: str, *, own: tuple[str, ...] = ("attributes",), inherits: str | None = None) -> Any:
+def every_value(
+    description: str, *, own: tuple[str, ...] = ("attributes",), inherits: str | None = None
+) -> Any:
     """The attribute values of the row; ``inherits``: the column that names the product to inherit from."""
     codes = Argument(
         type=list[str] | None,
@@ -386,19 +405,36 @@ def every_value(description: str, *, own: tuple[str, ...] = ("attributes",), inh
     return Field(spec=Values(description=description, own=own, inherits=inherits, arguments={"codes": codes}))
 
 
-def one_value(description: str, *, own: tuple[str, ...] = ("attributes",), inherits: str | None = None) -> Any:
+def one_value(
+    description: str, *, own: tuple[str, ...] = ("attributes",), inherits: str | None = None
+) -> Any:
     """One attribute value of the row, by the code that the query gives."""
     code = Argument(type=str, description="The attribute's code.", default=strawberry.UNSET)
     return Field(
-        spec=Values(description=description, own=own, inherits=inherits, single=True, arguments={"code": code})
+        spec=Values(
+            description=description, own=own, inherits=inherits, single=True, arguments={"code": code}
+        )
     )
 
 
 @dataclass_transform(
     kw_only_default=True,
-    field_specifiers=(column, identity, text, computed, scoped, one, many, connection, looked, found, every_value, one_value),
+    field_specifiers=(
+        column,
+        identity,
+        text,
+        computed,
+        scoped,
+        one,
+        many,
+        connection,
+        looked,
+        found,
+        every_value,
+        one_value,
+    ),
 )
-def noun(
+def noun(  # noqa: PLR0913 - a declaration says all that is particular about its noun, by name
     model: type[KeptModel] | sa.FromClause,
     description: str,
     *,
@@ -424,7 +460,7 @@ def noun(
         _spread_texts(cls)
         made = strawberry.type(cls, description=description)
         kept = getattr(model, "__kept__", None)
-        table = model if isinstance(model, sa.FromClause) else model.__table__  # type: ignore[attr-defined]
+        table: Any = getattr(model, "__table__", model)
         root = kept is not None and kept.collection is None
         declared = Noun(
             type=made,
@@ -432,7 +468,7 @@ def noun(
             table=table,
             scope=kept.scope if kept is not None and kept.aggregate is not None else scope,
             description=description,
-            aggregate=aggregate or ((kept.aggregate, "id") if root else None),
+            aggregate=aggregate or ((table.name, "id") if root else None),
             rows=rows,
             single=single,
             plural=plural,
@@ -460,8 +496,13 @@ def _spread_texts(cls: type[Any]) -> None:
         locale = TextLocale(
             description=f"The locale that `{name}` came from; null where it is null.", name=column_name
         )
-        every = Translations(description=f"`{name}` in every locale that has one, by locale.", name=column_name)
-        for extra, annotation, added in ((f"{name}_locale", "str | None", locale), (f"{name}_translations", "list[Translation]", every)):
+        every = Translations(
+            description=f"`{name}` in every locale that has one, by locale.", name=column_name
+        )
+        for extra, annotation, added in (
+            (f"{name}_locale", "str | None", locale),
+            (f"{name}_translations", "list[Translation]", every),
+        ):
             setattr(cls, extra, Field(spec=added))
             cls.__annotations__[extra] = annotation
 
@@ -487,5 +528,3 @@ def argument(name: str, declared: Argument, namespace: dict[str, Any]) -> Strawb
 def by_name(noun_name: str) -> Noun | None:
     """The noun that ids call so, or null."""
     return next((each for each in NOUNS.values() if each.name == noun_name), None)
-
-

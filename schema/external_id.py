@@ -25,11 +25,9 @@ class ExternalId:
 def look_up(owner: Noun) -> LookUp:
     """By the id that another system has for it."""
 
-    def select(given: Any) -> sa.Select[tuple[int]]:
+    def select(given: Any) -> sa.Select[Any]:
         return sa.select(Table.entity_id).where(
             Table.entity == owner.name, Table.system == given.system, Table.value == given.id
         )
 
     return LookUp(type=ExternalIdInput, description="What another system calls it.", select=select)
-
-

@@ -74,7 +74,9 @@ IDFilter = made(
     {"eq": (strawberry.ID | None, "This id."), "in_": (list[strawberry.ID] | None, "One of these ids.")},
     "Conditions on an id.",
 )
-StringFilter = _operators("StringFilter", str, (*EQUALITY, "contains", "starts_with"), "Conditions on a text.")
+StringFilter = _operators(
+    "StringFilter", str, (*EQUALITY, "contains", "starts_with"), "Conditions on a text."
+)
 BY_TYPE: dict[Any, type[Any]] = {
     str: StringFilter,
     int: _operators("IntFilter", int, ORDER, "Conditions on a whole number."),
@@ -198,7 +200,7 @@ def _condition(frame: sql.Frame, name: str, value: Any, where: Where) -> sa.Colu
 def _id(frame: sql.Frame, value: Any) -> sa.ColumnElement[bool]:
     wanted = [numbers if isinstance(numbers, list) else [numbers] for _, numbers in given(value)]
     return sa.and_(
-        sa.true(), *(frame.c.id.in_([number_of(each, frame.noun) for each in some]) for some in wanted)
+        sa.true(), *(frame.id.in_([number_of(each, frame.noun) for each in some]) for some in wanted)
     )
 
 
@@ -249,7 +251,9 @@ def _related(frame: sql.Frame, spec: One | Many | Paged, value: Any, where: Wher
     other = sql.Frame(target, spec.source if isinstance(spec, Many) else None)
     met = [*other.seen_by(where.viewer), *conditions(other, value, where)]
     if isinstance(spec, One):
-        return sa.exists(sa.select(1).select_from(other.joined()).where(other.c.id == frame.c[spec.via], *met))
+        return sa.exists(
+            sa.select(1).select_from(other.joined()).where(other.c.id == frame.c[spec.via], *met)
+        )
     if isinstance(spec, Paged) and spec.through is not None:
         link = spec.through.table.alias()
         met += [link.c[spec.through.there] == other.c.id, link.c[spec.through.here] == frame.c[spec.here]]

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 class Listing(Sourced):
     """A window in which a product is on offer in a channel."""
 
-    channel: Channel | None = one("Channel", "The channel; null for a token that does not see it.", via="channel_id", filter=True)
+    channel: Channel | None = one(
+        "Channel", "The channel; null for a token that does not see it.", via="channel_id", filter=True
+    )
     product: Product | None = one("Product", "The product.", via="product_id")
     starts_at: datetime | None = column("From when on it is on offer; null: always was.", filter=True)
     ends_at: datetime | None = column("From when on it is on offer no more; null: no end.", filter=True)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def build(noun: Noun, row: Any, scope: Scope) -> Any:
     """The instance of a row."""
-    made = noun.type.__new__(noun.type)
+    made = object.__new__(noun.type)
     made.__dict__.update(row)
     made.__dict__["scope"] = scope
     return made

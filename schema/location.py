@@ -19,4 +19,6 @@ class Location(Aggregate):
     """A warehouse, a shop or a supplier's store."""
 
     code: str = column("Its code.", filter=True, sort=True)
-    name: str | None = text("What it is called; null without a name in the locale chain.", filter=True, sort=True)
+    name: str | None = text(
+        "What it is called; null without a name in the locale chain.", filter=True, sort=True
+    )

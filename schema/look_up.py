@@ -14,7 +14,9 @@ def by_column(model: Any, column: str, description: str) -> LookUp:
     """By a unique column of text."""
     table = model.__table__
     return LookUp(
-        type=str, description=description, select=lambda given: sa.select(table.c.id).where(table.c[column] == given)
+        type=str,
+        description=description,
+        select=lambda given: sa.select(table.c.id).where(table.c[column] == given),
     )
 
 
@@ -27,11 +29,15 @@ def by_slug(model: Any) -> LookUp:
     """By slug: the one in use, otherwise the object that had it before."""
     table = model.__table__
 
-    def select(given: str) -> sa.Select[tuple[int]]:
+    def select(given: str) -> sa.Select[Any]:
         current = sa.select(table.c.id).where(table.c.slug == given)
         former = sa.select(FormerSlug.entity_id).where(
             FormerSlug.entity == table.name, FormerSlug.slug == given, ~sa.exists(current)
         )
         return sa.select(sa.union_all(current, former).subquery().c.id)
 
-    return LookUp(type=str, description="Its slug. An old one finds it too, unless another object has it now.", select=select)
+    return LookUp(
+        type=str,
+        description="Its slug. An old one finds it too, unless another object has it now.",
+        select=select,
+    )

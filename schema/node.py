@@ -11,7 +11,7 @@ from schema.declare import column, identity, many, scoped
 from schema.scalar import Long, moment
 
 if TYPE_CHECKING:
-    from schema.external_id import ExternalId
+    from schema.external_id import ExternalId  # noqa: TC004 - schema.nouns fills it in
 
 OWN_NAME = "own name"
 """In ``many(where=…)``: the name of the noun that the field stands in."""

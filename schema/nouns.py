@@ -55,14 +55,18 @@ def complete(name: str, field: Field) -> None:
         return
     if field.resolver is None:
         field.resolver = ordinary.resolver(name, field.spec)
-    field.arguments = [argument(each, declared, {}) for each, declared in ordinary.arguments(field.spec).items()]
+    field.arguments = [
+        argument(each, declared, {}) for each, declared in ordinary.arguments(field.spec).items()
+    ]
 
 
 def _check(noun: Noun) -> None:
     try:
         sql.Frame(noun).columns()
     except (KeyError, AssertionError) as missing:
-        raise TypeError(f"{noun.title} reads {missing}, which its table {noun.name} does not have.") from missing
+        raise TypeError(
+            f"{noun.title} reads {missing}, which its table {noun.name} does not have."
+        ) from missing
     for name, spec in noun.specs.items():
         _check_field(noun, name, spec)
 

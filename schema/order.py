@@ -57,13 +57,20 @@ def address(stored: dict[str, Any] | None, _: Any) -> PostalAddress | None:
     return None if stored is None else PostalAddress(**{name: stored.get(name) for name in names})
 
 
-@noun(tables.OrderLine, "One line of an order: what it was called and cost when it was placed.", rows=rule.of_own_orders)
+@noun(
+    tables.OrderLine,
+    "One line of an order: what it was called and cost when it was placed.",
+    rows=rule.of_own_orders,
+)
 class OrderLine(Sourced):
     """One line of an order: what it was called and cost when it was placed."""
 
     position: int = column("Its place in the order.")
     variant: Variant | None = one(
-        "Variant", "What was bought; null where the hub never had it, or this token does not see it now.", via="variant_id", filter=True
+        "Variant",
+        "What was bought; null where the hub never had it, or this token does not see it now.",
+        via="variant_id",
+        filter=True,
     )
     sku: str | None = column("Its SKU then; null where it had none.", filter=True)
     name: str = column("Its name then.", filter=True)
@@ -86,22 +93,41 @@ class Order(Aggregate):
     """A sale."""
 
     number: str = column("Its number, unique in the hub.", filter=True, sort=True)
-    channel: Channel | None = one("Channel", "Where it was placed; null for a token that does not see it.", via="channel_id", filter=True)
-    customer: Customer | None = one("Customer", "Who bought; null for a guest.", via="customer_id", filter=True)
-    company: Company | None = one("Company", "The company that was bought for; null without one.", via="company_id", filter=True)
+    channel: Channel | None = one(
+        "Channel",
+        "Where it was placed; null for a token that does not see it.",
+        via="channel_id",
+        filter=True,
+    )
+    customer: Customer | None = one(
+        "Customer", "Who bought; null for a guest.", via="customer_id", filter=True
+    )
+    company: Company | None = one(
+        "Company", "The company that was bought for; null without one.", via="company_id", filter=True
+    )
     currency: str = column("ISO 4217 code of all its amounts.", filter=True)
     status: OrderStatus = column("How far it is.", filter=True)
     placed_at: datetime | None = column("When it was placed; null for a draft.", filter=True, sort=True)
-    email: str | None = column("Where its messages go; null where unknown. Personal.", filter=True, requires="personal")
+    email: str | None = column(
+        "Where its messages go; null where unknown. Personal.", filter=True, requires="personal"
+    )
     billing_address: PostalAddress | None = scoped(
-        "Who pays, as it was then; null where unknown. Personal.", "billing_address", address, requires="personal"
+        "Who pays, as it was then; null where unknown. Personal.",
+        "billing_address",
+        address,
+        requires="personal",
     )
     shipping_address: PostalAddress | None = scoped(
-        "Where it goes, as it was then; null where unknown. Personal.", "shipping_address", address, requires="personal"
+        "Where it goes, as it was then; null where unknown. Personal.",
+        "shipping_address",
+        address,
+        requires="personal",
     )
     tax_included: bool = column("Whether the amounts have the tax in them.")
     subtotal: Decimal = column("The lines together.")
     shipping_total: Decimal = column("For sending it.")
     tax_total: Decimal = column("The tax, in the amounts or on top of them.")
     total: Decimal = column("What is to be paid.", filter=True, sort=True)
-    lines: list[OrderLine] = many("OrderLine", "What was bought.", key="order_id", order=("position", "id"), filter=True)
+    lines: list[OrderLine] = many(
+        "OrderLine", "What was bought.", key="order_id", order=("position", "id"), filter=True
+    )

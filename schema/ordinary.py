@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from hub import ids
-from schema import attribute_value, filter as filters, rule, sort, sql
+from schema import attribute_level, attribute_value, rule, sort, sql
+from schema import filter as filters
 from schema.connection import ARGUMENTS as PAGING
 from schema.connection import Counted, Paging
 from schema.declare import (
@@ -92,7 +94,9 @@ def _computed(spec: Computed) -> Resolver:
 
 
 def _scoped(spec: Scoped) -> Resolver:
-    return lambda source, _info, arguments: spec.function(source.__dict__[spec.column], source.scope, **arguments)
+    return lambda source, _info, arguments: spec.function(
+        source.__dict__[spec.column], source.scope, **arguments
+    )
 
 
 def _one(spec: One) -> Resolver:
@@ -194,7 +198,7 @@ class Listed:
 
     async def _where(self) -> Where:
         codes = tuple(sorted(filters.attribute_codes(self.filter)))
-        known = await attribute_value.known(self.context, codes) if codes else {}
+        known = await attribute_level.known(self.context, codes) if codes else {}
         return filters.Where(
             self.context.viewer, self.scope, {code: each.definition for code, each in known.items()}
         )
@@ -220,7 +224,7 @@ class Listed:
             return [Counted.of(counted[0]["count"])]
 
         counter = self.context.loader(("count", self.noun.title, self.scope, self.shape), counting)
-        return self.paging.page(self._built(rows), ordering, lambda: counter.load(0))
+        return self.paging.page(self._built(rows), ordering, partial(counter.load, 0))
 
     def nested(self, spec: Paged) -> Callable[[list[Any]], Awaitable[list[Any]]]:
         """What reads the page of each of many parents."""
@@ -237,14 +241,14 @@ class Listed:
             found = defaultdict(list)
             for row, instance in self._built(rows):
                 found[row["parent"]].append((row, instance))
-            counter = self._counter(spec, frame, nest, conditions)
-            return [self.paging.page(found[key], ordering, lambda key=key: counter.load(key)) for key in keys]
+            counter = self._counter(spec, nest, conditions)
+            return [self.paging.page(found[key], ordering, partial(counter.load, key)) for key in keys]
 
         return batch
 
-    def _counter(self, spec: Paged, frame: sql.Frame, nest: sql.Nest, conditions: list[Any]) -> Any:
+    def _counter(self, spec: Paged, nest: sql.Nest, conditions: list[Any]) -> Any:
         async def batch(keys: list[Any]) -> list[Counted]:
-            statement = sql.nested_count(frame, nest, conditions)
+            statement = sql.nested_count(nest, conditions)
             rows = await self.context.database.rows(statement, values(self.context, self.scope, keys=keys))
             counts = {row["parent"]: Counted.of(row["count"]) for row in rows}
             return [counts[key] for key in keys]
@@ -296,8 +300,8 @@ def listing(noun: Noun) -> dict[str, Argument]:
     """The arguments of a list of a noun: filter, sort, page."""
     return {
         "filter": Argument(type=filters.input_of(noun) | None, description="Which of them; null for all."),
-        "sort": Argument(type=sort.input_of(noun) | None, description="Their order; null for the list's own."),
+        "sort": Argument(
+            type=sort.input_of(noun) | None, description="Their order; null for the list's own."
+        ),
         **PAGING,
     }
-
-

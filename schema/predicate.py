@@ -26,7 +26,9 @@ Predicate = sa.ColumnElement[bool]
 
 OPERATORS: dict[str, Callable[[Expression, Any], Predicate]] = {
     "eq": lambda held, given: held.is_(None) if given is None else held == _bound(held, given),
-    "ne": lambda held, given: held.is_not(None) if given is None else held.is_distinct_from(_bound(held, given)),
+    "ne": lambda held, given: (
+        held.is_not(None) if given is None else held.is_distinct_from(_bound(held, given))
+    ),
     "in_": lambda held, given: held == sa.any_(_list(held, given)),
     "not_in": lambda held, given: sa.func.coalesce(held != sa.all_(_list(held, given)), sa.true()),
     "lt": lambda held, given: held < _bound(held, given),
@@ -93,10 +95,13 @@ def _attribute(held: Expression, asked: Asked, operator: str, given: Any) -> Pre
         return _choices(held, operator, given)
     if kind not in OPERATORS_BY_TYPE or operator not in OPERATORS_BY_TYPE[kind]:
         known = ", ".join(_outside(each) for each in OPERATORS_BY_TYPE.get(kind, ()))
-        raise Invalid(f"{_outside(operator)} is not among its operators: use {known + ' or ' if known else ''}isEmpty.")
-    read = READERS.get(kind, _text)
+        raise Invalid(
+            f"{_outside(operator)} is not among its operators: use {known + ' or ' if known else ''}isEmpty."
+        )
+    read: Callable[[Any, Asked], Any] = READERS.get(kind, _text)
+    holder: Callable[[Expression], Expression] = HOLDERS.get(kind, _as_text)
     value = [read(each, asked) for each in given] if isinstance(given, list) else read(given, asked)
-    met = compare(HOLDERS.get(kind, _as_text)(held), operator, value)
+    met = compare(holder(held), operator, value)
     if kind == "money" and asked.currency:
         met = sa.and_(met, held["currency"].astext == asked.currency)
     return met

@@ -26,33 +26,50 @@ if TYPE_CHECKING:
     from schema.variant import Variant
 
 
-@noun(tables.Price, "What a variant costs in a price list, from a quantity on and within a window.", rows=rule.staff_only)
+@noun(
+    tables.Price,
+    "What a variant costs in a price list, from a quantity on and within a window.",
+    rows=rule.staff_only,
+)
 class Price(Sourced):
     """What a variant costs in a price list, from a quantity on and within a window."""
 
     amount: Decimal = column("For one piece, in `currency`.", filter=True, sort=True)
     currency: str = column("ISO 4217 code, that of the price list.", filter=True)
-    compare_at: Decimal | None = column("What it is compared with (the price before, the maker's); null without one.")
+    compare_at: Decimal | None = column(
+        "What it is compared with (the price before, the maker's); null without one."
+    )
     tax_included: bool = column("Whether the amount has the tax in it.")
     min_quantity: Long = column("The pieces from which on it holds.", filter=True)
     starts_at: datetime | None = column("From when on it holds; null: always did.", filter=True)
     ends_at: datetime | None = column("From when on it holds no more; null: no end.", filter=True)
     open: bool = column("Whether its window holds the present moment, as the hub last noted.", filter=True)
-    price_list: PriceList = one("PriceList", "The price list that it stands in.", via="price_list_id", filter=True)
-    company: Company | None = one("Company", "The company that it is for; null: for everyone.", via="company_id")
+    price_list: PriceList = one(
+        "PriceList", "The price list that it stands in.", via="price_list_id", filter=True
+    )
+    company: Company | None = one(
+        "Company", "The company that it is for; null: for everyone.", via="company_id"
+    )
     variant: Variant | None = one("Variant", "The variant that it is for.", via="variant_id", filter=True)
 
 
 FOUND = tables.lookup(sa.null(), sa.literal([], BIGINTS)).subquery("price_found")
 
 
-@noun(FOUND, "The price that holds for a variant, a channel, a company, a quantity and a moment.", name="price_found", scope="catalogue")
+@noun(
+    FOUND,
+    "The price that holds for a variant, a channel, a company, a quantity and a moment.",
+    name="price_found",
+    scope="catalogue",
+)
 class PriceFound:
     """The price that holds."""
 
     amount: Decimal = column("For one piece, in `currency`.")
     currency: str = column("ISO 4217 code.")
-    compare_at: Decimal | None = column("What it is compared with (the price before, the maker's); null without one.")
+    compare_at: Decimal | None = column(
+        "What it is compared with (the price before, the maker's); null without one."
+    )
     tax_included: bool = column("Whether the amount has the tax in it.")
     min_quantity: Long = column("The pieces from which on it holds.")
     starts_at: datetime | None = column("From when on it holds; null: always did.")

@@ -28,6 +28,10 @@ class PriceList(Aggregate):
     """Prices that go together, in one currency."""
 
     code: str = column("Its code.", filter=True, sort=True)
-    name: str | None = text("What it is called; null without a name in the locale chain.", filter=True, sort=True)
+    name: str | None = text(
+        "What it is called; null without a name in the locale chain.", filter=True, sort=True
+    )
     currency: str = column("ISO 4217 code of the currency of its prices.", filter=True)
-    prices: Connection[Price] = connection("Price", "Its prices, past and future ones too.", key="price_list_id")
+    prices: Connection[Price] = connection(
+        "Price", "Its prices, past and future ones too.", key="price_list_id"
+    )

@@ -9,7 +9,7 @@ from schema import attribute_filter, rule
 from schema.asset import AssetLink
 from schema.attribute_value import AttributeValue
 from schema.category import MEMBERSHIP
-from schema.declare import Through, column, every_value, connection, found, many, noun, one, one_value, text
+from schema.declare import Through, column, connection, every_value, found, many, noun, one, one_value, text
 from schema.listing import LISTED, on_offer
 from schema.look_up import by_slug
 from schema.node import Aggregate
@@ -38,8 +38,12 @@ class Product(Aggregate):
 
     slug: str | None = column("Its name in addresses; null without one.", filter=True, sort=True)
     type: ProductType = one("ProductType", "The kind of product.", via="product_type_id", filter=True)
-    name: str | None = text("What it is called; null without a name in the locale chain.", filter=True, sort=True)
-    description: str | None = text("What is said of it; null without a text in the locale chain.", filter=True)
+    name: str | None = text(
+        "What it is called; null without a name in the locale chain.", filter=True, sort=True
+    )
+    description: str | None = text(
+        "What is said of it; null without a text in the locale chain.", filter=True
+    )
     attributes: list[AttributeValue] = every_value("What is known of it, one value for each attribute.")
     attribute: AttributeValue | None = one_value("One value by the attribute's code; null without one.")
     variants: Connection[Variant] = connection(

@@ -25,7 +25,9 @@ class ProductTypeAttribute(Sourced):
     position: int = column("Its place among the attributes.")
 
 
-@noun(tables.Requirement, "An attribute that products of a type must have before they are ready for a channel.")
+@noun(
+    tables.Requirement, "An attribute that products of a type must have before they are ready for a channel."
+)
 class Requirement(Sourced):
     """An attribute that products of a type must have before they are ready for a channel."""
 
@@ -44,10 +46,15 @@ class ProductType(Aggregate):
     """A kind of product."""
 
     code: str = column("Its code.", filter=True, sort=True)
-    name: str | None = text("What it is called; null without a name in the locale chain.", filter=True, sort=True)
+    name: str | None = text(
+        "What it is called; null without a name in the locale chain.", filter=True, sort=True
+    )
     closed: bool = column("Whether its products may only have the attributes listed here.", filter=True)
     attributes: list[ProductTypeAttribute] = many(
-        "ProductTypeAttribute", "Its attributes in their order.", key="product_type_id", order=("position", "id")
+        "ProductTypeAttribute",
+        "Its attributes in their order.",
+        key="product_type_id",
+        order=("position", "id"),
     )
     requirements: list[Requirement] = many(
         "Requirement", "What its products must have, per channel.", key="product_type_id"

@@ -55,4 +55,3 @@ Query = build()
 
 TYPES: list[type[Any]] = [*attribute_value.TYPES.values(), *(noun.type for noun in NOUNS.values())]
 """Types that no field names: they are reached through interfaces."""
-

@@ -27,13 +27,19 @@ class RelationType(Aggregate):
     """A kind of relation between products."""
 
     code: str = column("Its code.", filter=True, sort=True)
-    name: str | None = text("What it is called; null without a name in the locale chain.", filter=True, sort=True)
+    name: str | None = text(
+        "What it is called; null without a name in the locale chain.", filter=True, sort=True
+    )
     two_way: bool = column("Whether it is read from both of its products.", filter=True)
 
 
 def _from_both_ends() -> sa.Subquery:
     """Each relation from its product, and those of two-way types from the other one too."""
-    row, other, kind = tables.ProductRelation.__table__, tables.ProductRelation.__table__.alias(), tables.RelationType.__table__
+    row, other, kind = (
+        tables.ProductRelation.__table__,
+        tables.ProductRelation.__table__.alias(),
+        tables.RelationType.__table__,
+    )
     names = ("id", "relation_type_id", "position", "provenance")
     ahead = sa.select(*(row.c[name] for name in names), row.c.product_id, row.c.related_id)
     back = sa.select(
@@ -50,10 +56,17 @@ def _from_both_ends() -> sa.Subquery:
     return sa.union_all(ahead, back.where(~twice)).subquery("product_relation_end")
 
 
-@noun(_from_both_ends(), "A product that belongs with another one.", scope="catalogue", rows=rule.of_listed_products)
+@noun(
+    _from_both_ends(),
+    "A product that belongs with another one.",
+    scope="catalogue",
+    rows=rule.of_listed_products,
+)
 class ProductRelation:
     """A product that belongs with another one."""
 
     type: RelationType = one("RelationType", "The kind of relation.", via="relation_type_id", filter=True)
-    product: Product | None = one("Product", "The other product; null for a token that does not see it.", via="related_id")
+    product: Product | None = one(
+        "Product", "The other product; null for a token that does not see it.", via="related_id"
+    )
     position: int = column("Its place among the relations.")

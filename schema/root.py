@@ -9,7 +9,8 @@ import strawberry
 
 from hub import ids
 from hub.errors import Invalid
-from schema import external_id, filter as filters, rule, sql
+from schema import external_id, rule, sql
+from schema import filter as filters
 from schema.declare import Argument, Field, LookUp, Noun, Resolver, Spec, by_name
 from schema.loader import build, by_id, remember, values
 from schema.ordinary import Listed, listing
@@ -73,7 +74,9 @@ def _single(noun: Noun, ways: list[str]) -> Resolver:
         scope = await opened(context, arguments)
         given = [name for name in ways if arguments.get(name) is not None]
         if len(given) != 1:
-            raise Invalid(f"{noun.single} was given {len(given)} ways to find it: give one of {', '.join(ways)}.")
+            raise Invalid(
+                f"{noun.single} was given {len(given)} ways to find it: give one of {', '.join(ways)}."
+            )
         value = arguments[given[0]]
         if given[0] == "id":
             return await by_id(context, noun, scope).load(filters.number_of(value, noun))
@@ -85,7 +88,9 @@ def _single(noun: Noun, ways: list[str]) -> Resolver:
 async def _found(context: Context, noun: Noun, scope: Scope, way: LookUp, value: Any) -> Any:
     frame = sql.Frame(noun)
     statement = sql.chosen_by(frame, way.select(value), frame.seen_by(context.viewer))
-    instances = [build(noun, row, scope) for row in await context.database.rows(statement, values(context, scope))]
+    instances = [
+        build(noun, row, scope) for row in await context.database.rows(statement, values(context, scope))
+    ]
     remember(context, noun, scope, instances)
     return next(iter(instances), None)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
-from typing import Any, NewType
+from typing import NewType
 
 import strawberry
 from strawberry.types.scalar import ScalarDefinition
@@ -96,5 +96,3 @@ SCALARS: dict[object, ScalarDefinition] = {
     ),
 }
 """Every scalar of the schema, for ``StrawberryConfig(scalar_map=…)``."""
-
-

@@ -33,7 +33,9 @@ def enum_of(noun: Noun) -> type[Enum]:
     """``ProductSortField``: one value for each field that sorts."""
     values = {"ID": "id"} | {name.upper(): name for name in sortable(noun)}
     described = {
-        key: strawberry.enum_value(name, description=f"By `{name}`, in the reader's locale where it is a text.")
+        key: strawberry.enum_value(
+            name, description=f"By `{name}`, in the reader's locale where it is a text."
+        )
         for key, name in values.items()
     }
     made = Enum(f"{noun.title}SortField", described)  # type: ignore[misc]
@@ -49,7 +51,9 @@ def input_of(noun: Noun) -> type[Any]:
         "field": strawberry.field(description="What to sort by."),
         "direction": strawberry.field(description="Which end comes first.", default=SortDirection.ASC),
     }
-    return strawberry.input(type(f"{noun.title}Sort", (), namespace), description=f"How to order {noun.title}.")
+    return strawberry.input(
+        type(f"{noun.title}Sort", (), namespace), description=f"How to order {noun.title}."
+    )
 
 
 def ordering(frame: sql.Frame, scope: Scope, asked: Any) -> sql.Ordering:

@@ -13,7 +13,20 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from hub.aggregate import Aggregate
-from schema.declare import Column, Computed, Looked, Many, Noun, One, Paged, Scoped, Text, TextLocale, Translations, Values
+from schema.declare import (
+    Column,
+    Computed,
+    Looked,
+    Many,
+    Noun,
+    One,
+    Paged,
+    Scoped,
+    Text,
+    TextLocale,
+    Translations,
+    Values,
+)
 
 if TYPE_CHECKING:
     from hub.viewer import Viewer
@@ -36,10 +49,14 @@ class Frame:
         """The columns of the table."""
         return self.table.c
 
-    def joined(self, before: sa.FromClause | None = None) -> sa.FromClause:
+    @property
+    def id(self) -> sa.ColumnElement[int]:
+        """The column of ids."""
+        return self.table.c.id
+
+    def joined(self) -> sa.FromClause:
         """The table with its aggregate's row; PostgreSQL drops the join where nothing reads from it."""
-        start = self.table if before is None else before.join(self.table, sa.true())
-        return self.beside(start)
+        return self.beside(self.table)
 
     def beside(self, start: sa.FromClause) -> sa.FromClause:
         """``start``, which holds the table, with the aggregate's row."""
@@ -53,7 +70,9 @@ class Frame:
     def column(self, spec: Column, name: str) -> sa.ColumnElement[Any]:
         """The column that a field names."""
         side = self.aggregate if spec.of == "aggregate" else self.table
-        assert side is not None, f'{self.noun.title}.{name} reads from an aggregate that its noun does not have.'
+        assert side is not None, (
+            f"{self.noun.title}.{name} reads from an aggregate that its noun does not have."
+        )
         return side.c[spec.name or name]
 
     def columns(self) -> list[sa.ColumnElement[Any]]:
@@ -72,7 +91,7 @@ class Frame:
         return [] if rule is None else [rule]
 
 
-def reads(spec: Any) -> tuple[str, ...]:
+def reads(spec: Any) -> tuple[str, ...]:  # noqa: PLR0911 - one line for each kind of field
     """The columns of its own table that a field which is no plain column reads."""
     match spec:
         case Text() | TextLocale() | Translations():
@@ -107,9 +126,13 @@ class Ordering:
     tag: str
     keys: tuple[Key, ...]
 
-    def clauses(self, columns: Sequence[sa.ColumnElement[Any]], *, backward: bool) -> list[sa.ColumnElement[Any]]:
+    def clauses(
+        self, columns: Sequence[sa.ColumnElement[Any]], *, backward: bool
+    ) -> list[sa.ColumnElement[Any]]:
         """ORDER BY over ``columns``, which hold the keys' values."""
-        return [_directed(key, column, backward=backward) for key, column in zip(self.keys, columns, strict=True)]
+        return [
+            _directed(key, column, backward=backward) for key, column in zip(self.keys, columns, strict=True)
+        ]
 
 
 @dataclass(frozen=True)
@@ -133,7 +156,10 @@ def beyond(ordering: Ordering, values: Sequence[Any], *, after: bool) -> sa.Colu
     """The rows strictly after (or before) the row with these key values."""
     alternatives = []
     for place, (key, value) in enumerate(zip(ordering.keys, values, strict=True)):
-        same = [_equal(earlier.expression, old) for earlier, old in zip(ordering.keys[:place], values, strict=False)]
+        same = [
+            _equal(earlier.expression, old)
+            for earlier, old in zip(ordering.keys[:place], values, strict=False)
+        ]
         alternatives.append(sa.and_(*same, _strictly(key, value, after=after)))
     return sa.or_(*alternatives)
 
@@ -236,13 +262,19 @@ def _keys() -> sa.TableValuedAlias:
     )
 
 
-def count(frame: Frame, conditions: Sequence[sa.ColumnElement[bool]]) -> sa.Select[tuple[int]]:
+def count(frame: Frame, conditions: Sequence[sa.ColumnElement[bool]]) -> sa.Select[Any]:
     """How many rows there are, counted up to one more than ``COUNT_CAP``."""
-    some = sa.select(sa.literal(1)).select_from(frame.joined()).where(*conditions).limit(COUNT_CAP + 1).subquery()
+    some = (
+        sa.select(sa.literal(1))
+        .select_from(frame.joined())
+        .where(*conditions)
+        .limit(COUNT_CAP + 1)
+        .subquery()
+    )
     return sa.select(sa.func.count().label("count")).select_from(some)
 
 
-def nested_count(frame: Frame, nest: Nest, conditions: Sequence[sa.ColumnElement[bool]]) -> sa.Select[Any]:
+def nested_count(nest: Nest, conditions: Sequence[sa.ColumnElement[bool]]) -> sa.Select[Any]:
     """How many rows each of ``:keys`` has, capped like ``count``."""
     keys = _keys()
     some = (
@@ -273,7 +305,7 @@ def by_keys(
 
 
 def chosen_by(
-    frame: Frame, ids: sa.Select[tuple[int]], conditions: Sequence[sa.ColumnElement[bool]]
+    frame: Frame, ids: sa.Select[Any], conditions: Sequence[sa.ColumnElement[bool]]
 ) -> sa.Select[Any]:
     """The rows whose ids a select gives."""
     return (
@@ -284,6 +316,17 @@ def chosen_by(
     )
 
 
+def by_codes(table: sa.FromClause, codes: Sequence[str]) -> sa.Select[Any]:
+    """The rows of a table with these codes."""
+    return sa.select(table).where(table.c.code == sa.any_(sa.literal(list(codes), ARRAY(sa.Text))))
+
+
+def options(frame: Frame, keys: Sequence[tuple[int, str]]) -> sa.Select[Any]:
+    """The options of these attributes and codes."""
+    own = sa.tuple_(frame.c.attribute_id, frame.c.code)
+    return sa.select(*frame.columns()).select_from(frame.joined()).where(own.in_(sorted(set(keys))))
+
+
 def equal_to(frame: Frame, fixed: Mapping[str, Any]) -> list[sa.ColumnElement[bool]]:
     """Columns that must hold fixed values."""
     return [frame.c[name] == value for name, value in fixed.items()]
@@ -291,8 +334,8 @@ def equal_to(frame: Frame, fixed: Mapping[str, Any]) -> list[sa.ColumnElement[bo
 
 def localised(column: sa.ColumnElement[Any], locales: Sequence[str]) -> sa.ColumnElement[str]:
     """The text of the first locale of the chain that has one."""
-    texts = [column[locale].astext for locale in locales]
-    return sa.func.coalesce(*texts, sa.null()) if len(texts) > 1 else (texts[0] if texts else sa.null())
+    texts = (column[locale].astext for locale in locales)
+    return sa.func.coalesce(*texts, sa.null(), type_=sa.Text)
 
 
 def sort_key(text: Any) -> sa.ColumnElement[str]:

@@ -30,8 +30,12 @@ def available(on_hand: int, reserved: int) -> int:
 class StockLevel(Aggregate):
     """How many of a variant lie at a location."""
 
-    variant: Variant | None = one("Variant", "The variant; null for a token that does not see it.", via="variant_id", filter=True)
+    variant: Variant | None = one(
+        "Variant", "The variant; null for a token that does not see it.", via="variant_id", filter=True
+    )
     location: Location = one("Location", "The location.", via="location_id", filter=True)
-    on_hand: Long = column("Pieces that lie there; below zero where more went out than was counted.", filter=True, sort=True)
+    on_hand: Long = column(
+        "Pieces that lie there; below zero where more went out than was counted.", filter=True, sort=True
+    )
     reserved: Long = column("Pieces that are promised already.", filter=True)
     available: Long = computed("Pieces on hand less those reserved.", available)

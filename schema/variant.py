@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 import strawberry
@@ -43,7 +43,7 @@ class Identifier(Sourced):
     variant: Variant | None = one("Variant", "The variant.", via="variant_id")
 
 
-def _by_gtin(given: str) -> sa.Select[tuple[int]]:
+def _by_gtin(given: str) -> sa.Select[Any]:
     table = tables.Identifier.__table__
     return sa.select(table.c.variant_id).where(table.c.type == "gtin", table.c.value == gtin.parse(given))
 
@@ -68,16 +68,24 @@ class Variant(Aggregate):
 
     sku: str = column("The shop's own number: text, so leading zeros count.", filter=True, sort=True)
     position: int = column("Its place among the variants of its product.", filter=True)
-    name: str | None = text("What tells it from the others; null without a name in the locale chain.", filter=True, sort=True)
-    product: Product = one("Product", "The product that it is a variant of.", via="product_id", filter=True, same_rule=True)
-    axes: list[AttributeValue] = every_value("What tells it from the product's other variants.", own=("axes",))
+    name: str | None = text(
+        "What tells it from the others; null without a name in the locale chain.", filter=True, sort=True
+    )
+    product: Product = one(
+        "Product", "The product that it is a variant of.", via="product_id", filter=True, same_rule=True
+    )
+    axes: list[AttributeValue] = every_value(
+        "What tells it from the product's other variants.", own=("axes",)
+    )
     attributes: list[AttributeValue] = every_value(
         "What is known of it, one value for each attribute: its axes, its own values, then its product's.",
         own=("axes", "attributes"),
         inherits="product_id",
     )
     attribute: AttributeValue | None = one_value(
-        "One value by the attribute's code; null without one.", own=("axes", "attributes"), inherits="product_id"
+        "One value by the attribute's code; null without one.",
+        own=("axes", "attributes"),
+        inherits="product_id",
     )
     identifiers: list[Identifier] = many(
         "Identifier", "Its GTINs and part numbers.", key="variant_id", order=("type", "value"), filter=True
