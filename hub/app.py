@@ -12,6 +12,7 @@ from threading import Event
 import uvicorn
 from fastapi import FastAPI, Response
 from fastapi.responses import JSONResponse
+from fastapi.staticfiles import StaticFiles
 from prometheus_client import CONTENT_TYPE_LATEST
 
 import hub.relay
@@ -44,7 +45,15 @@ def create_app(settings: Settings, *, relay: bool = True) -> FastAPI:
     app.add_middleware(Measured, metrics=metrics)
     app.router.routes.append(_endpoint(database, settings, index).route())
     _add_probes(app, _checks(database, settings, index), metrics)
+    _add_files(app, settings)
     return app
+
+
+def _add_files(app: FastAPI, settings: Settings) -> None:
+    """The files that the hub keeps itself, as ``hub.asset.url`` names them."""
+    folder = settings.var / "assets"
+    folder.mkdir(parents=True, exist_ok=True)
+    app.mount("/assets", StaticFiles(directory=folder))
 
 
 def start_relay(database: Database, settings: Settings, sending: Figures | None = None) -> Stop:

@@ -79,3 +79,8 @@ class VariantAsset(KeptModel, Sourced, Base):
     )
     role: Mapped[str] = written(server_default="gallery", kind="code")
     position: Mapped[int] = written(server_default="0")
+
+
+def url(address: str) -> str:
+    """Where a file is fetched: an address of the web as it stands, a file that the hub keeps below this server."""
+    return address.replace("hub:", "/", 1) if address.startswith("hub:") else address

@@ -9,7 +9,7 @@ import strawberry
 
 from hub import asset as tables
 from schema import rule
-from schema.declare import column, noun, one, text
+from schema.declare import column, computed, noun, one, text
 from schema.look_up import by_code
 from schema.node import Aggregate
 
@@ -37,6 +37,9 @@ class Asset(Aggregate):
 
     code: str = column("Its code.", filter=True, sort=True)
     address: str = column("Where its file is.", filter=True)
+    url: str = computed(
+        "Where its file is fetched; a path on this server for a file that the hub keeps.", tables.url
+    )
     kind: AssetKind = column("What it is.", filter=True)
     media_type: str | None = column(
         "Its media type, for example image/jpeg; null where unknown.", filter=True

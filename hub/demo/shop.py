@@ -73,7 +73,7 @@ def state(tx: sa.Connection) -> State:
             ExternalId.entity == "channel", ExternalId.system.in_((BEGUN, FILLED))
         )
     )
-    marks = dict(found.tuples().all())
+    marks = dict(found.all())
     if BEGUN in marks:
         return State(parse(marks[BEGUN]), FILLED in marks)
     _refuse_others(tx)
@@ -87,7 +87,7 @@ def _refuse_others(tx: sa.Connection) -> None:
         .group_by(Aggregate.type)
         .order_by(sa.func.count().desc())
     )
-    held = ", ".join(f"{count} × {type_.replace('_', ' ')}" for type_, count in counted.tuples())
+    held = ", ".join(f"{count} × {type_.replace('_', ' ')}" for type_, count in counted)
     if held:
         raise InUse(
             f"The database holds data that is not the demo's ({held}): give the demo an empty one,"

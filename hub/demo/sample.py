@@ -1,0 +1,74 @@
+"""Requests to try first, with the token that each is for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A GraphQL document ready to be sent; ``token`` is the name of the demo's token."""
+
+    title: str
+    token: str
+    document: str
+
+
+QUERIES = (
+    Sample(
+        "A product page, as the storefront asks for it",
+        "storefront",
+        """{ product(slug: "espresso-cup") {
+    name description assets { asset { url alt } }
+    variants(first: 10) { nodes { sku axes { code value } price { amount currency } } } } }""",
+    ),
+    Sample(
+        "The red shirts, in German",
+        "storefront",
+        """{ products(filter: { type: { code: { eq: "shirt" } }, attribute: { code: "colour", eq: "red" } },
+           locale: "de", first: 5) { nodes { slug name } totalCount } }""",
+    ),
+    Sample(
+        "Where the white espresso cup lies, and what it costs from ten bags of coffee on",
+        "erp",
+        """{ variant(sku: "CUP-ESP-WHITE") { sku stockLevels { location { code } onHand available } }
+  coffee: variant(sku: "COF-HOUSE-250G", channel: "web") {
+    one: price { amount currency } ten: price(quantity: 10) { amount currency } } }""",
+    ),
+    Sample(
+        "A customer whole: what Ada bought, down to the pictures",
+        "admin",
+        """{ customer(email: "ada@example.com") { fullName orders(first: 3) { nodes { number status total currency
+    lines { name quantity total variant { sku product { assets { asset { url } } } } } } } } }""",
+    ),
+    Sample(
+        "The first changes that the hub ever made, as any consumer may follow them",
+        "marketplace",
+        """{ changes(first: 3) { nodes { sequence type entityVersion source occurredAt } pageInfo { endCursor } } }""",
+    ),
+)
+
+SUBSCRIBE = Sample(
+    "Tell a receiver of every new price",
+    "marketplace",
+    """mutation { webhookEndpointCreate(input: { url: "http://127.0.0.1:9000/", eventTypes: ["price.changed"] }) {
+    webhookEndpoint { id } secret userErrors { message } } }""",
+)
+
+CHANGE = Sample(
+    "Change one, and it arrives",
+    "erp",
+    """mutation { priceUpsert(variant: { key: "CUP-ESP-WHITE" },
+    input: { priceList: { key: "retail-eur" }, amount: "13.50" }) { userErrors { message } } }""",
+)
+
+RECEIVER = """python3 -c "
+from http.server import *
+class Receiver(BaseHTTPRequestHandler):
+    def do_POST(self):
+        print(self.headers['webhook-id'], self.rfile.read(int(self.headers['content-length'])).decode())
+        self.send_response(204)
+        self.end_headers()
+HTTPServer(('127.0.0.1', 9000), Receiver).serve_forever()
+\""""
+"""A receiver that prints what it is told, to be run in a terminal of its own."""
