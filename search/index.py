@@ -17,11 +17,12 @@ from pathlib import Path
 
 import orjson
 
+from search.damage import BrokenIndexError, sound
 from search.tantivy_engine import Reader
 
 BUILDING = ".building"
-ENGINE_ERRORS = (OSError, ValueError)
-"""What the engine raises for an index that is not there, not sound or not of this shape."""
+BROKEN = "broken"
+"""Put into a folder by whoever could not read it, for the process whose turn it is to write."""
 
 
 class UnavailableError(Exception):
@@ -44,27 +45,40 @@ class Index:
             return None
 
     def reader(self) -> Reader:
-        """Questions to the last commit of the folder in use. Raises what the engine raises, or ``UnavailableError``."""
+        """Questions to the last commit of the folder in use. Raises ``BrokenIndexError`` or ``UnavailableError``."""
         with self._lock:
             folder = self.current()
             if folder is None:
                 raise UnavailableError(
                     'Search has no index yet: wait for the relay to make it, or run "hub search rebuild".'
                 )
-            if self._reader is None or self._reader[0] != folder:
-                self._reader = folder, Reader(folder)
-            self._reader[1].refresh()
-            return self._reader[1]
+            with sound():
+                return self._opened(folder)
+
+    def _opened(self, folder: Path) -> Reader:
+        if self._reader is None or self._reader[0] != folder:
+            self._reader = folder, Reader(folder)
+        self._reader[1].refresh()
+        return self._reader[1]
 
     @contextmanager
     def reading(self) -> Iterator[Reader]:
-        """The same, where an index that cannot be read is reported as ``UnavailableError``."""
+        """The same, where an index that cannot be read is ``UnavailableError``, and the relay told to build it anew."""
+        folder = self.current()
         try:
-            yield self.reader()
-        except ENGINE_ERRORS as error:
+            with sound():
+                yield self.reader()
+        except BrokenIndexError as error:
+            # A folder that was replaced meanwhile may well be gone.
+            if folder == self.current():
+                self._tell(folder)
             raise UnavailableError(
-                f'The search index cannot be read ({error}): run "hub search rebuild".'
+                'The search index cannot be read: the relay builds it anew, "hub search rebuild" does it at once.'
             ) from error
+
+    def _tell(self, folder: Path | None) -> None:
+        if folder is not None and folder.is_dir():
+            (folder / BROKEN).touch()
 
     @contextmanager
     def writing(self) -> Iterator[bool]:

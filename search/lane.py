@@ -17,7 +17,8 @@ import sqlalchemy as sa
 from hub import feed
 from hub.db import Database
 from search import affected
-from search.index import ENGINE_ERRORS, Index
+from search.damage import BrokenIndexError, check, sound
+from search.index import BROKEN, Index
 from search.product import build
 from search.rebuild import origin, rebuild
 from search.tantivy_engine import Reader, State, Writer, mapping
@@ -51,33 +52,35 @@ def _work(database: Database, index: Index, stop: Event) -> None:
     pause, failed = DOWN_SECONDS, False
     while not stop.is_set():
         try:
-            lane = open_lane(database, index, failed=failed)
-            failed = False
-            try:
-                lane.follow(stop)
-            finally:
-                lane.close()
-            pause = DOWN_SECONDS
+            with sound():
+                _follow(database, index, stop, failed=failed)
+            pause, failed = DOWN_SECONDS, False
         except sa.exc.DBAPIError as error:
             log.warning("The search lane lost the database and tries again: %s", error.orig)
             stop.wait(DOWN_SECONDS)
-        except ENGINE_ERRORS:
-            log.exception("The search lane lost its index and tries again.")
+        except Exception as error:  # whatever it is, the thread must go on and say what it fails at
+            log.exception("The search lane failed and tries again in %.0f seconds.", pause)
             stop.wait(pause)
-            pause, failed = min(pause * 2, LONGEST_DOWN_SECONDS), True
+            pause, failed = min(pause * 2, LONGEST_DOWN_SECONDS), isinstance(error, BrokenIndexError)
+
+
+def _follow(database: Database, index: Index, stop: Event, *, failed: bool) -> None:
+    lane = open_lane(database, index, failed=failed)
+    try:
+        lane.follow(stop)
+    finally:
+        lane.close()
 
 
 def open_lane(database: Database, index: Index, *, failed: bool = False) -> Lane:
     """A lane on the index in use, built anew where that one cannot be carried on or ``failed`` at work."""
     folder = index.current()
-    reason = (
-        "there is none" if folder is None else "writing to it failed" if failed else _unfit(database, folder)
-    )
+    reason = "there is none" if folder is None else "it failed" if failed else _unfit(database, folder)
     if reason:
         log.warning("The search index is built anew: %s.", reason)
         folder = rebuild(database, index)
     if folder is None:
-        raise OSError("Another process is building the search index.")
+        raise RuntimeError("Another process is building the search index: this one waits.")
     index.tidy()
     return Lane(database, index, folder)
 
@@ -85,10 +88,10 @@ def open_lane(database: Database, index: Index, *, failed: bool = False) -> Lane
 def _unfit(database: Database, folder: Path) -> str | None:
     """Why the feed cannot be followed from where an index stands; null where it can."""
     try:
-        reader = Reader(folder)
-        state = reader.state()
-        reader.count()
-    except ENGINE_ERRORS as error:
+        check(folder)
+        with sound():
+            state = Reader(folder).state()
+    except BrokenIndexError as error:
         return f"it cannot be read ({error})"
     with database.read() as tx:
         if state.origin != origin(tx):
@@ -115,6 +118,8 @@ class Lane:
         """Work until ``stop`` is set or another generation is in use."""
         self._advance()
         while not stop.is_set() and self._index.current() == self._folder:
+            if (self._folder / BROKEN).exists():
+                raise BrokenIndexError("A reader found the index damaged.")
             self._answer()
             if self.step() < RECORDS:
                 stop.wait(IDLE_SECONDS)

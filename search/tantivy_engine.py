@@ -230,7 +230,7 @@ def _add_words(entry: tantivy.Document, document: Document) -> None:
 
 
 class Reader:
-    """Questions to an index in a folder. Raises ``OSError`` or ``ValueError`` where there is no sound one."""
+    """Questions to an index in a folder. Used within ``damage.sound()``, for that folder may hold anything."""
 
     def __init__(self, folder: Path, *, create: bool = False) -> None:
         self.folder = folder

@@ -12,6 +12,7 @@ import orjson
 
 from hub import feed
 from hub.db import Database
+from search.damage import check
 from search.document import Batch, Document, Key
 from search.index import Index
 from search.lane import NAME
@@ -60,6 +61,7 @@ def verify(
     """
     compared, documents, faults = 0, 0, list[Fault]()
     with index.reading() as reader:
+        check(reader.folder)
         for low, ids in _ranges(database, reader):
             batch, entries = _both(database, reader, ids, low)
             compared, documents = compared + len(ids), documents + len(batch.documents)
@@ -137,9 +139,10 @@ def _is_behind(database: Database, index: Index, last: int) -> bool:
 def _again(database: Database, index: Index, ids: Sequence[int]) -> list[Fault]:
     faults = list[Fault]()
     with index.reading() as reader:
-        for product_id in ids:
-            batch, entries = _both(database, reader, [product_id], (product_id, product_id))
-            faults += _compare(batch.documents, entries)
+        for start in range(0, len(ids), BATCH):
+            some = ids[start : start + BATCH]
+            batch, entries = _both(database, reader, some, (some[0], some[-1]))
+            faults += _compare(batch.documents, [entry for entry in entries if entry.key[0] in set(some)])
     return faults
 
 

@@ -394,6 +394,24 @@ def broken(shop: Shop) -> None:
         file.write_text("{")
 
 
+def scratched(shop: Shop) -> None:
+    for file in (shop.index.current() or Path()).glob("*.idx"):
+        content = bytearray(file.read_bytes())
+        content[0] ^= 255
+        file.write_bytes(content)
+
+
+def found_broken_by_a_reader(shop: Shop) -> None:
+    for file in (shop.index.current() or Path()).glob("*.store"):
+        content = file.read_bytes()
+        file.write_bytes(bytes(len(content) // 2) + content[len(content) // 2 :])
+    with (
+        pytest.raises(UnavailableError, match="cannot be read"),
+        Index(shop.index.folder).reading() as reader,
+    ):
+        list(reader.entries(1, 10**9))
+
+
 def lost(shop: Shop) -> None:
     shutil.rmtree(shop.index.folder)
 
@@ -417,7 +435,10 @@ def restate(shop: Shop, **changes: object) -> None:
     writer.close()
 
 
-@pytest.mark.parametrize("spoil", [broken, lost, of_another_database, of_other_rules, from_the_future])
+@pytest.mark.parametrize(
+    "spoil",
+    [broken, scratched, found_broken_by_a_reader, lost, of_another_database, of_other_rules, from_the_future],
+)
 def test_an_index_that_cannot_be_carried_on_is_built_anew(shop: Shop, spoil: Callable[[Shop], None]) -> None:
     product = shop.product({"de": "Standhaft"})
     eventually(lambda: product in shop.ask("standhaft"))
