@@ -106,7 +106,7 @@ def test_a_token_is_bound_to_its_channels(database: Database) -> None:
     channel_id = all_rows(database, "SELECT id FROM channel")[0][0]
     found = viewer(database, made(database, Wish(kind="storefront", name="web", channels=["web"]))[1])
     assert found is not None
-    assert found.channel_ids == {channel_id}
+    assert found.channel_ids == frozenset({channel_id})
     assert found.default_channel_id == channel_id
     assert found.reaches(channel_id)
     assert not found.reaches(channel_id + 1)
