@@ -58,7 +58,7 @@ def verify(
     database = migrations.prepared(settings)
     try:
         with Progress(*Progress.get_default_columns(), MofNCompleteColumn(), transient=True) as bar:
-            task = bar.add_task("Products")
+            task = bar.add_task("Documents")
             report = compare(
                 database,
                 opened(settings),

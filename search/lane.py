@@ -21,7 +21,8 @@ from search.damage import BrokenIndexError, check, sound
 from search.index import BROKEN, Index
 from search.product import build
 from search.rebuild import origin, rebuild
-from search.tantivy_engine import Reader, State, Writer, mapping
+from search.tantivy_engine import Reader, State, Writer
+from search.tantivy_schema import mapping
 
 NAME = "search"
 """The lane's cursor on the feed."""

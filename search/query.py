@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 import orjson
 
 from hub.errors import Invalid, Limit
-from search import identifier, language, tantivy_engine
+from search import identifier, language, tantivy_engine, tantivy_schema
 from search.index import Index, UnavailableError
 
 __all__ = ["Found", "Hit", "Question", "UnavailableError", "find"]
@@ -98,7 +98,7 @@ def _plan(question: Question) -> tantivy_engine.Plan:
         raise Limit(
             f"The text has {len(question.text)} characters: search for {LONGEST_TEXT} at most.", ("search",)
         )
-    words = tantivy_engine.words(question.text)
+    words = tantivy_schema.words(question.text)
     if len(words) > MOST_WORDS:
         raise Limit(
             f"The text has {len(words)} different words: search for {MOST_WORDS} at most.", ("search",)

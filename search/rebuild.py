@@ -12,7 +12,8 @@ from hub.db import Database
 from hub.product import Product
 from search.index import Index
 from search.product import build
-from search.tantivy_engine import State, Writer, make, mapping
+from search.tantivy_engine import State, Writer, make
+from search.tantivy_schema import mapping
 
 BATCH = 500
 BUILDER_BYTES = 150_000_000

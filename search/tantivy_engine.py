@@ -1,7 +1,7 @@
 """The embedded engine: a tantivy index in a folder, one writer, any number of readers in any number of processes.
 
 An entry is one window of a document, so that a question about a moment needs no nested filter; the document of staff
-is one entry without bounds. The mapping is closed: parts times languages, however many attributes and locales there are.
+is one entry without bounds.
 """
 
 from __future__ import annotations
@@ -9,23 +9,18 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import orjson
 import tantivy
-from tantivy import FieldType, Filter, Occur, Query, TextAnalyzer, TextAnalyzerBuilder, Tokenizer
+from tantivy import FieldType, Occur, Query
 
 from search import language
 from search.document import PARTS, Batch, Document, Key, Window, distinct, fingerprint
+from search.tantivy_schema import LANGUAGES, analyzer, schema
 
-LANGUAGES = (*language.STEMMED, language.UNSTEMMED)
-LONGEST_WORD = 60
 WRITER_BYTES = 48_000_000
-RULES = 1
-"""Raised by hand when documents or terms are made in another way."""
-
 EVER = 2**62
 """Milliseconds that no window reaches."""
 
@@ -88,46 +83,6 @@ class Ranked:
     total: int
 
 
-@cache
-def _analyzer(tongue: str) -> TextAnalyzer:
-    """How a language's texts become terms. Accents are folded after stemming, which needs them."""
-    built = (
-        TextAnalyzerBuilder(Tokenizer.simple())
-        .filter(Filter.remove_long(LONGEST_WORD))
-        .filter(Filter.lowercase())
-    )
-    if tongue in language.STEMMED:
-        name = language.STEMMED[tongue]
-        if tongue not in language.WITHOUT_STOP_WORDS:
-            built = built.filter(Filter.stopword(name))
-        built = built.filter(Filter.stemmer(name))
-    return built.filter(Filter.ascii_fold()).build()
-
-
-@cache
-def _schema() -> tantivy.Schema:
-    builder = tantivy.SchemaBuilder()
-    # A signed field: deleting by a term of an unsigned one finds nothing in tantivy-py 0.27.
-    builder.add_integer_field("product", indexed=True, fast=True)
-    builder.add_integer_field("channel", indexed=True, fast=True)
-    builder.add_unsigned_field("sequence", fast=True)
-    builder.add_integer_field("starts", indexed=True, fast=True)
-    builder.add_integer_field("ends", indexed=True, fast=True)
-    builder.add_text_field("identifiers", tokenizer_name="raw", index_option="basic")
-    builder.add_text_field("codes", tokenizer_name=language.UNSTEMMED, index_option="freq")
-    for tongue in LANGUAGES:
-        for part in PARTS:
-            builder.add_text_field(f"{part}_{tongue}", tokenizer_name=tongue)
-    builder.add_bytes_field("content", stored=True)
-    return builder.build()
-
-
-def mapping() -> str:
-    """A fingerprint of everything that decides how a document becomes terms: another one asks for a rebuild."""
-    said = [PARTS, LANGUAGES, LONGEST_WORD, language.STEMMED, RULES]
-    return fingerprint(orjson.dumps(said))
-
-
 def make(folder: Path, state: State) -> None:
     """An empty index that says it is at ``state``. Raises ``FileExistsError`` where the folder exists."""
     folder.mkdir(parents=True)
@@ -139,9 +94,9 @@ def make(folder: Path, state: State) -> None:
 def _open(folder: Path, *, reuse: bool) -> tantivy.Index:
     if not reuse and not tantivy.Index.exists(str(folder)):
         raise FileNotFoundError(f"There is no index in {folder}.")
-    index = tantivy.Index(_schema(), path=str(folder))
+    index = tantivy.Index(schema(), path=str(folder))
     for tongue in LANGUAGES:
-        index.register_tokenizer(tongue, _analyzer(tongue))
+        index.register_tokenizer(tongue, analyzer(tongue))
     return index
 
 
@@ -319,16 +274,6 @@ def _content(searcher: tantivy.Searcher, address: tantivy.DocAddress) -> bytes:
     return bytes(searcher.doc(address).get_first("content") or b"")
 
 
-def words(text: str) -> list[str]:
-    """The distinct words of a text as the engine parts them, before any stemming."""
-    return list(dict.fromkeys(_splitter().analyze(text)))
-
-
-@cache
-def _splitter() -> TextAnalyzer:
-    return TextAnalyzerBuilder(Tokenizer.simple()).filter(Filter.lowercase()).build()
-
-
 def _ranking(plan: Plan) -> Query | None:
     """Identifiers, then all terms, then some; null where nothing in the plan can be found."""
     terms = [term for word in plan.words if (term := _term(word, plan.languages)) is not None]
@@ -337,7 +282,7 @@ def _ranking(plan: Plan) -> Query | None:
         every = Query.boolean_query([(Occur.Must, term) for term in terms])
         ranks.append((Occur.Should, Query.const_score_query(every, ALL_TERMS)))
     if plan.identifiers:
-        named = Query.term_set_query(_schema(), "identifiers", list(plan.identifiers))
+        named = Query.term_set_query(schema(), "identifiers", list(plan.identifiers))
         ranks.append((Occur.Should, Query.const_score_query(named, IDENTIFIED)))
     if not ranks:
         return None
@@ -347,13 +292,13 @@ def _ranking(plan: Plan) -> Query | None:
 def _term(word: str, languages: Sequence[str]) -> Query | None:
     """A word in its best field; null for one that the language asked in skips."""
     fields = [(f"{part}_{tongue}", WEIGHTS[part], tongue) for tongue in languages for part in PARTS]
-    asked = [(field, weight, _analyzer(tongue).analyze(word)) for field, weight, tongue in fields]
+    asked = [(field, weight, analyzer(tongue).analyze(word)) for field, weight, tongue in fields]
     if not asked[0][2]:
         return None
-    asked.append(("codes", WEIGHTS["codes"], _analyzer(language.UNSTEMMED).analyze(word)))
+    asked.append(("codes", WEIGHTS["codes"], analyzer(language.UNSTEMMED).analyze(word)))
     return Query.disjunction_max_query(
         [
-            Query.boost_query(Query.term_query(_schema(), field, term, index_option="freq"), weight)
+            Query.boost_query(Query.term_query(schema(), field, term, index_option="freq"), weight)
             for field, weight, terms in asked
             for term in terms
         ],
@@ -373,14 +318,14 @@ def _filters(plan: Plan) -> Iterable[tuple[Occur, Query]]:
 
 
 def _is(field: str, value: int) -> Query:
-    return Query.term_query(_schema(), field, value)
+    return Query.term_query(schema(), field, value)
 
 
 def _one_of(product_ids: Collection[int]) -> Query:
     return (
-        Query.term_set_query(_schema(), "product", list(product_ids)) if product_ids else Query.empty_query()
+        Query.term_set_query(schema(), "product", list(product_ids)) if product_ids else Query.empty_query()
     )
 
 
 def _between(field: str, lowest: int | None, highest: int | None) -> Query:
-    return Query.range_query(_schema(), field, FieldType.Integer, lowest, highest)
+    return Query.range_query(schema(), field, FieldType.Integer, lowest, highest)

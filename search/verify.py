@@ -14,10 +14,10 @@ from hub import feed
 from hub.db import Database
 from search.damage import check
 from search.document import Batch, Document, Key
-from search.index import Index
+from search.index import Index, UnavailableError
 from search.lane import NAME
 from search.product import build
-from search.rebuild import BATCH, Progress, product_ids
+from search.rebuild import BATCH, Progress, product_ids, rebuild
 from search.tantivy_engine import Entry, Reader, Writer
 
 Kind = Literal["missing", "extra", "different", "doubled"]
@@ -56,24 +56,36 @@ def verify(
 ) -> Report:
     """Compare every document. What the lane was about to write anyway is no fault, if a lane is at work.
 
-    Raises ``UnavailableError`` for an index that is not there or cannot be read, and ``TimeoutError`` where another
+    Raises ``UnavailableError`` for an index that is not there or damaged, which a repair builds anew, and ``TimeoutError`` where another
     process writes and does not take the repair up.
     """
+    if repair and not _is_readable(index):
+        rebuild(database, index)
     compared, documents, faults = 0, 0, list[Fault]()
     with index.reading() as reader:
         check(reader.folder)
-        for low, ids in _ranges(database, reader):
-            batch, entries = _both(database, reader, ids, low)
+        total = reader.count()
+        for between, ids in _ranges(database, reader):
+            batch, entries = _both(database, reader, ids, between)
             compared, documents = compared + len(ids), documents + len(batch.documents)
             faults += _compare(batch.documents, entries)
             if progress:
-                progress(compared, compared)
+                progress(documents, max(documents, total))
     faults = _settled(database, index, faults)
     remaining = len(faults)
     if repair and faults:
         mend(database, index, sorted({fault.key[0] for fault in faults}))
         remaining = len(_settled(database, index, faults))
     return Report(compared, documents, tuple(faults), remaining)
+
+
+def _is_readable(index: Index) -> bool:
+    try:
+        with index.reading() as reader:
+            check(reader.folder)
+    except UnavailableError:
+        return False
+    return True
 
 
 def _ranges(database: Database, reader: Reader) -> Iterator[tuple[tuple[int, int], list[int]]]:

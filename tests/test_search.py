@@ -450,6 +450,20 @@ def test_an_index_that_cannot_be_carried_on_is_built_anew(shop: Shop, spoil: Cal
     assert verify.verify(shop.database, shop.index).faults == ()
 
 
+def test_damage_that_a_reader_meets_is_mended_while_the_lane_runs(shop: Shop) -> None:
+    product = shop.product({"de": "Unverwüstlich"})
+    eventually(lambda: shop.ask("unverwüstlich") == [product])
+    before = shop.index.current()
+    assert before
+    for path in before.glob("*.store"):
+        with path.open("r+b") as file:
+            file.write(bytes(path.stat().st_size // 2))
+    with pytest.raises(UnavailableError, match="cannot be read"), shop.index.reading() as reader:
+        list(reader.entries(1, 10**9))
+    eventually(lambda: shop.index.current() not in (before, None))
+    eventually(lambda: shop.ask("unverwüstlich") == [product])
+
+
 def test_an_index_from_a_backup_catches_up(shop: Shop, tmp_path: Path) -> None:
     shop.settle()
     with shop.halted():
@@ -596,6 +610,8 @@ def test_the_commands_rebuild_and_verify(shop: Shop, monkeypatch: pytest.MonkeyP
     hub = CliRunner()
     missing = hub.invoke(cli_search.app, ["verify"])
     assert (missing.exit_code, "no index yet" in missing.output) == (1, True)
+    mended = hub.invoke(cli_search.app, ["verify", "--repair"])
+    assert (mended.exit_code, "Faults: 0." in mended.output) == (0, True), mended.output
     built = hub.invoke(cli_search.app, ["rebuild"])
     assert (built.exit_code, "Documents: " in built.output) == (0, True), built.output
     with shop.halted():
