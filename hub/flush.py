@@ -65,23 +65,11 @@ CREATE OR REPLACE FUNCTION hub_unbump(mine uuid) RETURNS void LANGUAGE sql AS $$
 $$;
 """
 
-# Only tables that several statements of the transaction touched can hold a row twice; all others are taken as they
-# are, which spares a bulk load the sort. In the fold a row's old values end with its first delete, and its new values
-# begin with its last insert: what lies between belongs to another life of the same key.
-FLUSH = """
-CREATE OR REPLACE FUNCTION hub_flush() RETURNS trigger LANGUAGE plpgsql
-SET search_path = {schema}, pg_temp SET enable_nestloop = off SET enable_seqscan = off SET work_mem = '64MB' AS $$
-DECLARE
-    again boolean;
-BEGIN
-    DELETE FROM tx_open WHERE token = NEW.token;
-    again := EXISTS (SELECT FROM pending WHERE token = NEW.token);
-    IF again THEN
-        PERFORM hub_reopen(NEW.token);
-    END IF;
-    WITH piece AS MATERIALIZED (
-        DELETE FROM frag WHERE token = NEW.token RETURNING statement, aggregate, aggregate_id, "table", key, before, after
-    ), repeated AS MATERIALIZED (
+# Only tables that several statements of the transaction touched can hold a row twice. In the fold a row's old values
+# end with its first delete, and its new values begin with its last insert: what lies between belongs to another life
+# of the same key.
+FOLD = """
+    repeated AS MATERIALIZED (
         SELECT "table" FROM piece GROUP BY "table" HAVING min(statement) <> max(statement)
     ), lives AS (
         SELECT *,
@@ -93,19 +81,30 @@ BEGIN
         SELECT min(statement) AS statement, aggregate, aggregate_id, "table", key,
             min(statement) IS NOT DISTINCT FROM min(statement) FILTER (WHERE before IS NULL) AS is_made,
             max(statement) IS NOT DISTINCT FROM max(statement) FILTER (WHERE after IS NULL) AS is_gone,
-            hub_concat(before ORDER BY statement DESC) FILTER (WHERE statement <= coalesce(first_end, statement)) AS before,
-            hub_concat(after ORDER BY statement) FILTER (WHERE statement >= coalesce(last_start, statement)) AS after
+            hub_concat(before ORDER BY statement DESC)
+                FILTER (WHERE statement <= coalesce(first_end, statement)) AS before,
+            hub_concat(after ORDER BY statement)
+                FILTER (WHERE statement >= coalesce(last_start, statement)) AS after
         FROM lives GROUP BY aggregate, aggregate_id, "table", key
     ), change AS (
-        SELECT statement, aggregate, aggregate_id, "table", key,
-            CASE WHEN before IS NULL THEN 'I' WHEN after IS NULL THEN 'D' ELSE 'U' END AS op, before, after
+        SELECT statement, aggregate, aggregate_id, "table", key, before, after
         FROM piece WHERE "table" NOT IN (SELECT "table" FROM repeated)
         UNION ALL
         SELECT statement, aggregate, aggregate_id, "table", key,
-            CASE WHEN is_made THEN 'I' WHEN is_gone THEN 'D' ELSE 'U' END,
             CASE WHEN is_made THEN NULL WHEN is_gone THEN hub_present(before) ELSE hub_differing(before, after) END,
             CASE WHEN is_made THEN hub_present(after) WHEN is_gone THEN NULL ELSE hub_differing(after, before) END
         FROM folded WHERE NOT (is_made AND is_gone) AND (is_made OR is_gone OR hub_differing(before, after) <> '{{}}')
+    )"""
+
+TAKE = """
+    change AS (SELECT * FROM piece)"""
+
+RECORD = """
+    WITH piece AS MATERIALIZED (
+        DELETE FROM frag WHERE token = NEW.token
+        RETURNING statement, aggregate, aggregate_id, "table", key, before, after
+    ), {change}, each AS (
+        SELECT *, CASE WHEN before IS NULL THEN 'I' WHEN after IS NULL THEN 'D' ELSE 'U' END AS op FROM change
     ), grouped AS (
         SELECT aggregate, aggregate_id,
             CASE max(op) FILTER (WHERE "table" = ANY ('{{{roots}}}'))
@@ -114,7 +113,7 @@ BEGIN
             jsonb_agg(
                 jsonb_build_object('t', "table", 'k', key, 'op', op, 'o', before, 'n', after) ORDER BY statement
             ) AS changes
-        FROM change GROUP BY aggregate, aggregate_id
+        FROM each GROUP BY aggregate, aggregate_id
     ), record AS (
         SELECT *, replace(aggregate, '_', '') || '.' || lower(kind) AS event FROM grouped
     ), bumped AS (
@@ -142,6 +141,28 @@ BEGIN
     ORDER BY r.aggregate, r.aggregate_id
     ON CONFLICT (token, aggregate, aggregate_id) DO UPDATE SET
         type = excluded.type, kind = excluded.kind, events = excluded.events, changes = excluded.changes;
+"""
+
+# A transaction that touched each table once, as a bulk load does and most small writes do, is spared the fold.
+# One plan serves all sizes: planning anew costs a small commit more than the flush itself, and without nested loops and
+# scans of whole tables a plan that was made for one row is still right for 100,000.
+FLUSH = """
+CREATE OR REPLACE FUNCTION hub_flush() RETURNS trigger LANGUAGE plpgsql
+SET search_path = {schema}, pg_temp SET work_mem = '64MB'
+SET plan_cache_mode = force_generic_plan SET enable_nestloop = off SET enable_seqscan = off AS $$
+DECLARE
+    again boolean;
+BEGIN
+    DELETE FROM tx_open WHERE token = NEW.token;
+    again := EXISTS (SELECT FROM pending WHERE token = NEW.token);
+    IF again THEN
+        PERFORM hub_reopen(NEW.token);
+    END IF;
+    IF EXISTS (SELECT FROM frag WHERE token = NEW.token GROUP BY "table" HAVING min(statement) <> max(statement)) THEN
+        {folded}
+    ELSE
+        {taken}
+    END IF;
     IF again THEN
         PERFORM hub_unbump(NEW.token);
     END IF;
@@ -159,7 +180,11 @@ def statements(parts: Sequence[Part], schema: str) -> str:
     """The SQL of the flush for these tables. It can be run again at any time."""
     roots = ",".join(part.name for part in parts if part.is_root)
     eventful = ",".join(part.name for part in parts if part.kept.events)
-    return FOLDING + REOPEN + _events(parts) + FLUSH.format(schema=schema, roots=roots, eventful=eventful)
+    folded, taken = (
+        RECORD.format(change=change.format().strip(), roots=roots, eventful=eventful)
+        for change in (FOLD, TAKE)
+    )
+    return FOLDING + REOPEN + _events(parts) + FLUSH.format(schema=schema, folded=folded, taken=taken)
 
 
 def _events(parts: Sequence[Part]) -> str:

@@ -68,8 +68,10 @@ ALTER TABLE "{table}" ENABLE ALWAYS TRIGGER hub_provenance;
 """
 
 # Triggers of one moment fire in the order of their names: the clock before the provenance that looks at its work.
+# A row without bounds that is open needs no clock, and most prices are that.
 CLOCK = """
-CREATE OR REPLACE TRIGGER hub_clock BEFORE INSERT OR UPDATE ON "{table}" FOR EACH ROW EXECUTE FUNCTION hub_window();
+CREATE OR REPLACE TRIGGER hub_clock BEFORE INSERT OR UPDATE ON "{table}" FOR EACH ROW
+    WHEN (NOT NEW.open OR num_nonnulls(NEW.starts_at, NEW.ends_at, NEW.turns_at) > 0) EXECUTE FUNCTION hub_window();
 ALTER TABLE "{table}" ENABLE ALWAYS TRIGGER hub_clock;
 """
 
@@ -172,7 +174,10 @@ def _provenance(part: Part) -> str:
     """Values that the database derives have no writer of their own."""
     silent = {*part.kept.derived, *part.kept.deep}
     own = [column.name for column in captured(part) if column.name not in silent and not column.primary_key]
-    plain = ", ".join(f"CASE WHEN {_distinct(name)} THEN '{name}' ELSE '' END, mark" for name in own)
+    plain = ", ".join(
+        f"CASE WHEN {_distinct(name)} THEN '{name}' ELSE '' END, CASE WHEN {_distinct(name)} THEN mark END"
+        for name in own
+    )
     deep = "".join(
         f"    IF {_distinct(name)} THEN\n"
         f"""        marks := marks || hub_marks('{name}', OLD."{name}", NEW."{name}", {levels(name)}, mark);\n"""

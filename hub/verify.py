@@ -103,7 +103,7 @@ class _Unwinding:
                 )
         self.report.aggregates = len(self.versions)
 
-    def _records(self) -> Iterator[sa.Row[Any]]:
+    def _records(self) -> Iterator[Any]:
         """All records, the last one first; those that wait for their sequence have none."""
         for table, order in ((Pending, Pending.id), (Feed, Feed.sequence)):
             statement = sa.select(
@@ -121,7 +121,7 @@ class _Unwinding:
         elif found > expected:
             self.report.fault(f"Sequence {found} is in the feed, but its head says {expected}.")
 
-    def _undo(self, record: sa.Row[Any]) -> None:
+    def _undo(self, record: Any) -> None:
         subject = _subject(record.aggregate, record.aggregate_id)
         where = f"{subject} version {record.version}"
         expected = self.versions.get((record.aggregate, record.aggregate_id), 0)
@@ -135,7 +135,7 @@ class _Unwinding:
             if change["t"] in self.parts:
                 self._undo_row(where, record, change)
 
-    def _undo_row(self, where: str, record: sa.Row[Any], change: Json) -> None:
+    def _undo_row(self, where: str, record: Any, change: Json) -> None:
         place = (record.aggregate, record.aggregate_id, change["t"], _key(change["k"]))
         what = f"{where}: {change['t']} {place[3]}"
         old, new = self._known(change["t"], change["o"]), self._known(change["t"], change["n"])
@@ -177,9 +177,7 @@ class _Unwinding:
 def _rows(part: Part) -> sa.TextClause:
     type_, id_ = capture.owner(part, "n")
     key, row = capture.key(part, "n"), capture.row(part, "n")
-    return sa.text(
-        f'SELECT {type_}, {id_}, ({key})::text, ({row})::text FROM "{part.name}" n'.replace(":", r"\:")
-    )
+    return sa.text(f'SELECT {type_}, {id_}, CAST({key} AS text), CAST({row} AS text) FROM "{part.name}" n')
 
 
 def _without_absent(flat: Json) -> Json:

@@ -1,19 +1,15 @@
-"""A database of its own with capture installed, and a small shop in it, for the tests of capture and feed."""
+"""A small shop, and how the tests of capture and feed write to it and read what was recorded."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
-import psycopg
 import sqlalchemy as sa
-from sqlalchemy import make_url
 
-from hub import capture, feed, models, postgres, sequencer, verify
-from hub.db import Base, Database, Writer, raw
+from hub import feed, sequencer, verify
+from hub.db import Database, Writer, raw
 
 ERP = Writer(actor="token:7", source="erp", reason="night run")
 
@@ -28,23 +24,6 @@ INSERT INTO variant (product_id, sku) VALUES (1, 'K-250'), (1, 'K-500'), (2, 'T-
 INSERT INTO price (product_id, variant_id, price_list_id, currency, amount)
     VALUES (1, 1, 1, 'EUR', 4.90), (1, 2, 1, 'EUR', 8.90), (2, 3, 1, 'EUR', 3.50);
 """
-
-
-def database(folder: Path) -> Database:
-    """A new database with all tables, functions and triggers, in an embedded server under ``folder``."""
-    url = make_url(postgres.embedded(folder, server={"fsync": "off", "deadlock_timeout": "200ms"}))
-    name = f"t_{uuid4().hex}"
-    with psycopg.connect(
-        postgres.libpq(url.render_as_string(hide_password=False)), autocommit=True
-    ) as connection:
-        connection.execute(f"CREATE DATABASE {name}".encode())
-    made = Database(url.set(database=name).render_as_string(hide_password=False))
-    models.load()
-    with made.engine.begin() as tx:
-        capture.prelude(tx)
-        Base.metadata.create_all(tx)
-        capture.install(tx)
-    return made
 
 
 def drain(of: Database) -> int:

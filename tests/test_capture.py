@@ -16,12 +16,16 @@ from tests.capturing import SHOP, Log, drain, run
 
 
 @pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    made = capturing.database(tmp_path_factory.getbasetemp() / "capture")
-    with made.engine.begin() as tx:
+def shop(module_database: Database) -> Database:
+    """The tests of this module go on from what those before them wrote, as a real hub does."""
+    with module_database.engine.begin() as tx:
         run(tx, SHOP)
-    yield made
-    made.close()
+    return module_database
+
+
+@pytest.fixture
+def database(shop: Database) -> Database:
+    return shop
 
 
 @pytest.fixture
@@ -323,12 +327,11 @@ def test_lock_holds_the_version_until_the_end(log: Log, database: Database) -> N
     with database.write(capturing.ERP) as tx:
         locked = aggregate.lock(tx, "product", [2, 1, 999_999])
         assert set(locked) == {1, 2}
-        with (
-            database.write(capturing.ERP) as other,
-            pytest.raises(sa.exc.OperationalError, match="lock timeout"),
-        ):
+        with database.write(capturing.ERP) as other:
             run(other, "SET LOCAL lock_timeout = '50ms'")
-            aggregate.lock(other, "product", [1])
+            with pytest.raises(sa.exc.OperationalError, match="lock timeout"):
+                aggregate.lock(other, "product", [1])
+            other.rollback()
     assert log.faults() == []
 
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import psycopg
 import pytest
@@ -11,13 +11,6 @@ from hub import change, cli_feed, feed, ids, migrations, sequencer, verify
 from hub.db import Database
 from tests import capturing
 from tests.capturing import SHOP, Log, drain, run
-
-
-@pytest.fixture
-def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    made = capturing.database(tmp_path_factory.getbasetemp() / "capture")
-    yield made
-    made.close()
 
 
 @pytest.fixture
