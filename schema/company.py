@@ -33,4 +33,6 @@ class Company(Aggregate):
         "Company", "The company that it belongs to; null without one.", via="parent_id", filter=True
     )
     customers: Connection[Customer] = connection("Customer", "Those who buy for it.", key="company_id")
-    orders: Connection[Order] = connection("Order", "Its orders.", key="company_id")
+    orders: Connection[Order] | None = connection(
+        "Order", "Its orders; null for a token without orders:read.", key="company_id"
+    )

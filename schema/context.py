@@ -40,12 +40,14 @@ class Scope:
 
     ``channel``: null reads without a channel. ``locales``: the fallback chain, the wanted locale first. ``as_of``: the
     moment that windows are read at, null for now. ``company_id``: whose prices are looked up unless a field says more.
+    ``wanted``: the locale asked for, null for the channel's own order.
     """
 
     channel: Place | None = None
     locales: tuple[str, ...] = ()
     as_of: datetime | None = None
     company_id: int | None = None
+    wanted: str | None = None
 
 
 @dataclass
@@ -78,7 +80,8 @@ class Context:
         place = await self._place(channel)
         if place is None and not self.viewer.sees_unlisted:
             raise Required("This token reads a channel: name one in the argument channel.", ("channel",))
-        return Scope(place, await self._chain(place, locale), as_of, await self._company())
+        wanted = locale or self.viewer.default_locale
+        return Scope(place, await self._chain(place, wanted), as_of, await self._company(), wanted)
 
     async def _place(self, code: str | None) -> Place | None:
         wanted = code if code is not None else self._default_channel()
@@ -97,9 +100,8 @@ class Context:
             return next(iter(bound))
         return self.viewer.default_channel_id
 
-    async def _chain(self, place: Place | None, locale: str | None) -> tuple[str, ...]:
+    async def _chain(self, place: Place | None, wanted: str | None) -> tuple[str, ...]:
         known = place.locales if place else await self.loader("locales", self._locales).load(0)
-        wanted = locale or self.viewer.default_locale
         return tuple(fallback(known, wanted)) if wanted else tuple(known)
 
     async def _company(self) -> int | None:

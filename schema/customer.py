@@ -113,6 +113,6 @@ class Customer(Aggregate):
         order=("position", "id"),
         filter=True,
     )
-    orders: Connection[Order] = connection(
-        "Order", "Their orders, the first placed first.", key="customer_id", filter=True
+    orders: Connection[Order] | None = connection(
+        "Order", "Their orders; null for a token without orders:read.", key="customer_id", filter=True
     )

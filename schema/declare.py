@@ -7,7 +7,7 @@ as default values. This module knows no SQL and no resolver: whoever executes re
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self, TypeVar, dataclass_transform
 
@@ -215,6 +215,14 @@ class LookUp:
     select: Callable[[Any], sa.Select[Any]]
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Search:
+    """A search over a noun's list: ``page(listed, text)`` gives its page, ``listed`` being the asked list."""
+
+    description: str
+    page: Callable[[Any, str], Awaitable[Any]]
+
+
 @dataclass(eq=False)
 class Noun:
     """One declared noun.
@@ -234,7 +242,7 @@ class Noun:
     plural: str | None
     look_ups: Mapping[str, LookUp]
     filters: Mapping[str, FilterSpec]
-    root_arguments: Mapping[str, Argument]
+    search: Search | None
     requires: str | None
     specs: dict[str, Spec] = field(default_factory=dict)
     fields: dict[str, Field] = field(default_factory=dict)
@@ -446,14 +454,14 @@ def noun(  # noqa: PLR0913 - a declaration says all that is particular about its
     plural: str | None = None,
     look_ups: Mapping[str, LookUp] | None = None,
     filters: Mapping[str, FilterSpec] | None = None,
-    root_arguments: Mapping[str, Argument] | None = None,
+    search: Search | None = None,
     requires: str | None = None,
 ) -> Callable[[type[T]], type[T]]:
     """Make a class the declaration of a noun.
 
     ``scope`` opens what is no kept table of its own.
     ``single`` and ``plural`` name its root fields; a noun without them is only reached through others.
-    ``requires``: the field rule of its root fields.
+    ``requires``: the field rule of its root fields; ``search``: what answers the argument search of its list.
     """
 
     def declare(cls: type[T]) -> type[T]:
@@ -474,7 +482,7 @@ def noun(  # noqa: PLR0913 - a declaration says all that is particular about its
             plural=plural,
             look_ups=look_ups or {},
             filters=filters or {},
-            root_arguments=root_arguments or {},
+            search=search,
             requires=requires,
         )
         _read_specs(declared)

@@ -79,6 +79,10 @@ def _check_field(noun: Noun, name: str, spec: Spec) -> None:
         raise TypeError(f"{noun.title}.{name} leads to {spec.to}, which is no noun.")
     if isinstance(spec, One) and not nullable and (_may_be_null(noun, spec) or _guarded(noun, spec)):
         raise TypeError(f"{noun.title}.{name} may find no {spec.to}, so it must allow null.")
+    if isinstance(spec, Many | Paged) and not nullable and NOUNS[spec.to].scope not in (noun.scope, None):
+        raise TypeError(
+            f"{noun.title}.{name} is opened by another scope than {noun.title}, so it must allow null."
+        )
     if isinstance(spec, Column):
         _check_column(noun, name, spec, nullable=nullable)
 

@@ -203,7 +203,8 @@ class Listed:
             self.context.viewer, self.scope, {code: each.definition for code, each in known.items()}
         )
 
-    async def _conditions(self, frame: sql.Frame) -> list[Any]:
+    async def conditions(self, frame: sql.Frame) -> list[Any]:
+        """The row rule and the filter."""
         return [
             *frame.seen_by(self.context.viewer),
             *filters.conditions(frame, self.filter, await self._where()),
@@ -212,7 +213,7 @@ class Listed:
     async def root(self) -> Any:
         """The page at the root."""
         frame = sql.Frame(self.noun)
-        conditions = await self._conditions(frame)
+        conditions = await self.conditions(frame)
         ordering = sort.ordering(frame, self.scope, self.sort)
         statement = sql.page(frame, conditions, ordering, self.paging.window(ordering))
         rows = await self.context.database.rows(statement, values(self.context, self.scope))
@@ -232,7 +233,7 @@ class Listed:
         async def batch(keys: list[Any]) -> list[Any]:
             frame = sql.Frame(self.noun)
             nest, order = _nest(frame, spec)
-            conditions = await self._conditions(frame)
+            conditions = await self.conditions(frame)
             ordering = sort.ordering(frame, self.scope, self.sort)
             if self.sort is None and order:
                 ordering = sql.Ordering(f"{self.noun.name} {spec.order}", (*order, *ordering.keys))

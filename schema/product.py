@@ -5,11 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hub import product as tables
-from schema import attribute_filter, rule
+from schema import attribute_filter, product_search, rule
 from schema.asset import AssetLink
 from schema.attribute_value import AttributeValue
 from schema.category import MEMBERSHIP
-from schema.declare import Through, column, connection, every_value, found, many, noun, one, one_value, text
+from schema.declare import (
+    Search,
+    Through,
+    column,
+    connection,
+    every_value,
+    found,
+    many,
+    noun,
+    one,
+    one_value,
+    text,
+)
 from schema.listing import LISTED, on_offer
 from schema.look_up import by_slug
 from schema.node import Aggregate
@@ -31,6 +43,7 @@ if TYPE_CHECKING:
     single="product",
     plural="products",
     look_ups={"slug": by_slug(tables.Product)},
+    search=Search(description=product_search.DESCRIPTION, page=product_search.page),
     filters={"listed": LISTED, "category": MEMBERSHIP, "attribute": attribute_filter.OF_PRODUCT},
 )
 class Product(Aggregate):

@@ -27,7 +27,7 @@ def _of(noun: Noun) -> dict[str, tuple[Any, Field]]:
     if noun.single:
         own[noun.single] = (noun.type | None, root.single(noun))
     if noun.plural:
-        own[noun.plural] = (Connection[noun.type], root.plural(noun))  # type: ignore[name-defined]
+        own[noun.plural] = (Connection[noun.type] | None, root.plural(noun))  # type: ignore[name-defined]
     return own
 
 

@@ -100,9 +100,17 @@ def plural(noun: Noun) -> Field:
     spec = Spec(
         description=f"{noun.description} All that this token sees, page by page.",
         requires=noun.requires,
-        arguments={**noun.root_arguments, **listing(noun), **SCOPE},
+        arguments={**_searching(noun), **listing(noun), **SCOPE},
     )
     return Field(spec=spec, resolver=_plural(noun))
+
+
+def _searching(noun: Noun) -> dict[str, Argument]:
+    return (
+        {}
+        if noun.search is None
+        else {"search": Argument(type=str | None, description=noun.search.description)}
+    )
 
 
 def _plural(noun: Noun) -> Resolver:
@@ -110,7 +118,13 @@ def _plural(noun: Noun) -> Resolver:
         context = info.context
         rule.opened(context.viewer, noun)
         rule.passed(context.viewer, noun.requires, noun.plural or noun.name)
-        return await Listed(context, noun, await opened(context, arguments), arguments).root()
+        listed = Listed(context, noun, await opened(context, arguments), arguments)
+        text = arguments.get("search")
+        return (
+            await listed.root()
+            if text is None or noun.search is None
+            else await noun.search.page(listed, text)
+        )
 
     return resolve
 

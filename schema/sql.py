@@ -231,6 +231,11 @@ def _hydrated(
     )
 
 
+def ids(frame: Frame, conditions: Sequence[sa.ColumnElement[bool]]) -> sa.Select[Any]:
+    """The ids of all rows that meet the conditions."""
+    return sa.select(frame.id.label("id")).select_from(frame.joined()).where(*conditions)
+
+
 @dataclass(frozen=True)
 class Nest:
     """How a connection hangs on its parents: the source to read, and the column that holds the parent's key."""

@@ -112,6 +112,10 @@ class Variant(Aggregate):
         order=("inherited", "position", "id"),
         match={"role": "role"},
     )
-    stock_levels: list[StockLevel] = many(
-        "StockLevel", "How many of it lie where.", key="variant_id", order=("location_id",), filter=True
+    stock_levels: list[StockLevel] | None = many(
+        "StockLevel",
+        "How many of it lie where; null for a token without stock:read.",
+        key="variant_id",
+        order=("location_id",),
+        filter=True,
     )

@@ -1,0 +1,90 @@
+"""``products(search:)``: the index finds and ranks, the database tells.
+
+A page is in the order of the ranks. What the index names and the viewer may not see, or is gone, is left out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from graphql import GraphQLError
+
+from hub.errors import Invalid
+from schema import sql
+from schema.connection import Connection, Counted, PageInfo
+from schema.loader import by_id, values
+from search import query
+from search.index import UnavailableError
+
+if TYPE_CHECKING:
+    from schema.context import Scope
+    from schema.ordinary import Listed
+
+DESCRIPTION = (
+    "Words to search for, best hits first: names, texts, attributes, numbers such as SKU and GTIN. With a channel it "
+    "searches what is on offer there, in the locale of the query; staff without a channel search everything. Goes with "
+    "filter, first and after."
+)
+
+
+async def page(listed: Listed, text: str) -> Connection[Any]:
+    """The page of hits. Raises ``Invalid`` for arguments that ranks do not go with."""
+    paging = listed.paging
+    if listed.sort is not None or paging.last is not None or paging.before is not None:
+        raise Invalid("A search has its own order: leave out sort, last and before.", ("search",))
+    question = query.Question(
+        text,
+        channel_id=listed.scope.channel.id if listed.scope.channel else None,
+        locale=_locale(listed.scope),
+        moment=listed.scope.as_of,
+        within=await _within(listed),
+    )
+    found = await _find(listed.context.extras["search"], question, first=paging.size, after=paging.after)
+    nodes = await by_id(listed.context, listed.noun, listed.scope).load_many(
+        [hit.product_id for hit in found.hits]
+    )
+    return _connection(found, nodes, after=paging.after is not None)
+
+
+def _connection(found: query.Found, nodes: list[Any], *, after: bool) -> Connection[Any]:
+    shown = [(hit.cursor, node) for hit, node in zip(found.hits, nodes, strict=True) if node is not None]
+
+    async def counting() -> Counted:
+        return Counted(found.total, capped=False)
+
+    return Connection(
+        nodes=[node for _, node in shown],
+        cursors=[cursor for cursor, _ in shown],
+        counting=counting,
+        page_info=PageInfo(
+            has_next_page=found.has_next,
+            has_previous_page=after,
+            start_cursor=found.hits[0].cursor if found.hits else None,
+            end_cursor=found.hits[-1].cursor if found.hits else None,
+        ),
+    )
+
+
+def _locale(scope: Scope) -> str | None:
+    """The locale whose texts are searched: of a channel the first of the chain that it has."""
+    if scope.channel is None:
+        return scope.wanted
+    return next((locale for locale in scope.locales if locale in scope.channel.locales), None)
+
+
+async def _within(listed: Listed) -> list[int] | None:
+    """The products that the filter takes; null without a filter."""
+    if listed.filter is None:
+        return None
+    frame = sql.Frame(listed.noun)
+    statement = sql.ids(frame, await listed.conditions(frame))
+    rows = await listed.context.database.rows(statement, values(listed.context, listed.scope))
+    return [row["id"] for row in rows]
+
+
+async def _find(index: Any, question: query.Question, *, first: int, after: str | None) -> query.Found:
+    try:
+        return await asyncio.to_thread(query.find, index, question, first=first, after=after)
+    except UnavailableError as down:
+        raise GraphQLError(str(down), extensions={"code": "SEARCH_UNAVAILABLE"}) from down
