@@ -94,12 +94,20 @@ def _refuse_repeats(part: Part, drafts: Sequence[Draft]) -> None:
     """Two rows of a batch about one object: the second one is refused, for their order would decide."""
     seen: set[object] = set()
     for draft in drafts:
-        names: set[object] = set(_names(draft)) | ({draft.id} if draft.id is not None else set())
-        if names & seen:
-            draft.refuse(
-                Duplicate(f"Another row of the same batch is about the same {part.name}: leave one out.")
-            )
-        seen |= names
+        names = _names(draft)
+        if (draft.id is not None and draft.id in seen) or not seen.isdisjoint(names):
+            draft.refuse(_repeated(part, next((name for name in names if name in seen), None)))
+        seen.update(names)
+        seen.add(draft.id or object())
+
+
+def _repeated(part: Part, named: Way | None) -> Duplicate:
+    noun = part.name.replace("_", " ")
+    if named is None or named[0] != "key":
+        return Duplicate(f"Another row of the same batch is about the same {noun}: leave one out.")
+    return Duplicate(
+        f'Another row of the same batch is about {noun} "{named[1]}" too: leave one out.', (part.kept.key or "id",)
+    )
 
 
 def _match_by_columns(tx: sa.Connection, part: Part, drafts: Sequence[Draft]) -> None:

@@ -35,4 +35,4 @@ def owners(tx: sa.Connection, numbers: Sequence[str]) -> dict[str, str]:
             Identifier.type == "gtin", Identifier.value == sa.any_(sa.cast(list(numbers), sa.ARRAY(sa.Text)))
         )
     )
-    return dict(tx.execute(statement).tuples().all())
+    return dict(tx.execute(statement).all())

@@ -105,7 +105,7 @@ def see(tx: sa.Connection, run: int, keys: dict[str, int]) -> dict[str, int]:
     statement = sa.select(ImportSeen.key, ImportSeen.number).where(
         ImportSeen.run_id == run, ImportSeen.key == sa.any_(wanted)
     )
-    before = dict(tx.execute(statement).tuples().all())
+    before = dict(tx.execute(statement).all())
     tx.execute(
         sa.text(
             "INSERT INTO import_seen (run_id, key, number)"

@@ -15,6 +15,7 @@ from hub.mapping import AttributeMapping, FieldMapping, Mapping
 from hub.transform import Step, chain
 from hub.value import CHECKS, key, shown
 
+NUL = "\N{SYMBOL FOR NULL}"
 _INTEGER = re.compile(r"[-+]?[0-9]{1,15}")
 _TARGET = re.compile(r"(?P<variant>variants\[\]\.)?(?P<name>\w+)(?:\[(?P<in>[^\]]+)\])?(?:\.(?P<below>.+))?")
 
@@ -114,11 +115,9 @@ class Mapper:
         return self.source_of(_target(path, row))
 
     def source_of(self, target: str) -> str | None:
-        """The field of the record that a target comes from."""
-        for each in self.mapping.fields:
-            if each.to == target or each.to.startswith(f"{target}."):
-                return ", ".join(each.source) or None
-        return None
+        """The field of the record that a target comes from; several, where it is a text in several locales."""
+        found = (each for each in self.mapping.fields if each.to == target or each.to.startswith(f"{target}."))
+        return ", ".join(name for each in found for name in each.source) or None
 
 
 def look(record: Json, path: str) -> Any:
@@ -136,7 +135,7 @@ def look(record: Json, path: str) -> Any:
 
 def refusal(error: HubError, source: str | None, value: Any, *, imported: bool = False) -> Refusal:
     """The refusal that an error is."""
-    return Refusal(error.code, source, _said(value), error.message, imported)
+    return Refusal(error.code, source, _said(value), error.message.replace("\0", NUL), imported)
 
 
 class _Field:
@@ -161,7 +160,7 @@ class _Field:
             named = sources[0] in record
         else:
             parts = [look(record, name) for name in sources]
-            raw, named = (None if parts.count(None) == len(parts) else parts), False
+            raw, named = (None if None in parts else parts), False
         try:
             value = self._steps(raw, record) if raw is not None else None
         except HubError as wrong:
@@ -363,7 +362,8 @@ def _missing(source: str) -> Refusal:
 
 
 def _said(value: Any) -> str | None:
-    return None if value is None else str(value)[:1000]
+    """A value for the record of what was refused; PostgreSQL takes no NUL."""
+    return None if value is None else str(value)[:1000].replace("\0", NUL)
 
 
 def _top(path: str) -> str:
