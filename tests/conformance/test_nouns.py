@@ -26,16 +26,9 @@ from tests.conformance.sample import (
     noun_of,
     title,
 )
-from tests.running import Server, wait_until
+from tests.running import wait_until
 
 EVERY_NOUN = pytest.mark.parametrize("part", ROOTS.values(), ids=ROOTS)
-
-
-@pytest.fixture(scope="module")
-def sampler(module_server: Server) -> Sampler:
-    made = Sampler(module_server)
-    made.open()
-    return made
 
 
 def event(part: Part) -> str:
