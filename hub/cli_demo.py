@@ -46,7 +46,7 @@ def demo(
     """Fill a generated shop, serve it, print addresses and tokens. A shop that is there already is only served."""
     from hub import config
 
-    settings = _settled(config.load())
+    settings = settled(config.load())
     (settings.var / FILE).unlink(missing_ok=True)
     if serve:
         _check_port(settings)
@@ -55,7 +55,7 @@ def demo(
         _serve(settings, tokens)
 
 
-def _settled(settings: Settings) -> Settings:
+def settled(settings: Settings) -> Settings:
     """The settings, with receivers on this machine let in where nothing else was said."""
     if not settings.development:
         raise Invalid("The demo is no shop for production: leave HUB_ENV out, or set it to development.")
@@ -137,7 +137,10 @@ def _serve(settings: Settings, tokens: dict[str, str]) -> None:
     from hub.app import serve
 
     Thread(target=_announce, args=(settings, tokens), name="announce", daemon=True).start()
-    serve(settings)
+    try:
+        serve(settings)
+    finally:
+        (settings.var / FILE).unlink(missing_ok=True)  # who reads it takes it that someone answers
 
 
 def _announce(settings: Settings, tokens: dict[str, str]) -> None:

@@ -23,13 +23,13 @@ QUERIES = (
     variants(first: 10) { nodes { sku axes { code value } price { amount currency } } } } }""",
     ),
     Sample(
-        "The red shirts, in German",
+        "The cups that come in mint, searched for and read in German",
         "storefront",
-        """{ products(filter: { type: { code: { eq: "shirt" } }, attribute: { code: "colour", eq: "red" } },
-           locale: "de", first: 5) { nodes { slug name } totalCount } }""",
+        """{ products(search: "tasse", locale: "de", first: 3,
+           filter: { variants: { attribute: { code: "colour", eq: "mint" } } }) { nodes { slug name } totalCount } }""",
     ),
     Sample(
-        "Where the white espresso cup lies, and what it costs from ten bags of coffee on",
+        "Where the white espresso cup lies, and what ten bags of coffee cost apiece",
         "erp",
         """{ variant(sku: "CUP-ESP-WHITE") { sku stockLevels { location { code } onHand available } }
   coffee: variant(sku: "COF-HOUSE-250G", channel: "web") {
