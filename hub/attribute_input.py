@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from copy import deepcopy
 from typing import Any
 
@@ -16,7 +18,7 @@ from hub.draft import Draft
 from hub.errors import HubError, Invalid, NotFound
 from hub.locale import Locale
 from hub.product_type import ProductType, ProductTypeAttribute
-from hub.reference import Directory, way
+from hub.reference import Directory, Way, way
 
 _FIELDS = {"code", "channel", "locale", "value"}
 
@@ -75,32 +77,34 @@ class _Taking:
         self._look_up_references(drafts)
 
     def _look_up_references(self, drafts: Sequence[Draft]) -> None:
-        for draft in drafts:
+        nouns = {
+            code: found.rules.get("to", "product")
+            for code, found in self._definitions.items()
+            if found.type == "reference"
+        }
+        wanted: dict[str, list[Way]] = defaultdict(list)
+        for draft in drafts if nouns else ():
             for one in draft.attributes or ():
-                definition = self._definitions.get(str(one.get("code"))) if isinstance(one, dict) else None
-                if (
-                    definition is not None
-                    and definition.type == "reference"
-                    and isinstance(one.get("value"), dict)
-                ):
-                    try:
-                        self._directory.look_up(definition.rules.get("to", "product"), [way(one["value"])])
-                    except HubError:  # said again, with its path, when the value is checked
-                        continue
+                if isinstance(one, dict) and one.get("code") in nouns and isinstance(one.get("value"), dict):
+                    with suppress(HubError):  # said again, with its path, when the value is checked
+                        wanted[nouns[one["code"]]].append(way(one["value"]))
+        for noun, ways in wanted.items():
+            self._directory.look_up(noun, ways)
 
     def attributes(self, draft: Draft) -> None:
         if draft.attributes is None:
             return
         values = deepcopy(draft.current["attributes"]) if draft.current else {}
+        kind = self._types.get(draft.root.get("product_type_id"))
         for number, one in enumerate(draft.attributes):
             try:
-                self._put(values, draft, _given(one))
+                self._put(values, kind, _given(one))
             except HubError as wrong:
                 draft.refuse(wrong, "attributes", number)
         draft.values["attributes"] = values
 
-    def _put(self, values: dict[str, Any], draft: Draft, given: Given) -> None:
-        definition = self._definition(given.code, draft)
+    def _put(self, values: dict[str, Any], kind: _Type | None, given: Given) -> None:
+        definition = self._definition(given.code, kind)
         where = place(given, definition)
         if given.locale is not None and where[1] not in self._locales:
             raise unknown_locale(where[1])
@@ -109,11 +113,10 @@ class _Taking:
         stored = None if given.value is None else checked(given, definition, self._directory.resolve)
         put(values, given.code, where, stored)
 
-    def _definition(self, code: str, draft: Draft) -> Definition:
-        definition = self._definitions.get(code)
+    def _definition(self, code: Any, kind: _Type | None) -> Definition:
+        definition = self._definitions.get(code) if isinstance(code, str) else None
         if definition is None:
             raise NotFound(f"Attribute {value.shown(code)} is not defined: create it first.")
-        kind = self._types.get(draft.root.get("product_type_id"))
         if kind is not None and kind.closed and code not in kind.attributes:
             raise Invalid(
                 f'Attribute "{code}" is not one of product type "{kind.code}": add it to the type first.'
@@ -132,8 +135,8 @@ class _Taking:
         draft.values["axes"] = values
 
     def _put_axis(self, values: dict[str, Any], draft: Draft, code: str, one: Any) -> None:
-        definition = self._definition(code, draft)
         kind = self._types.get(draft.root.get("product_type_id"))
+        definition = self._definition(code, kind)
         if kind is None or code not in kind.axes:
             raise Invalid(f'"{code}" is not an axis of the product\'s type: make it one there first.')
         if one is None:
@@ -150,9 +153,9 @@ def _codes(draft: Draft) -> Iterable[str]:
 
 
 def _given(one: Any) -> Given:
-    if not isinstance(one, dict) or not {"code", "value"} <= set(one) or set(one) - _FIELDS:
+    if not isinstance(one, dict) or "code" not in one or "value" not in one or not one.keys() <= _FIELDS:
         raise Invalid("An attribute value has a code and a value, and perhaps a channel and a locale.")
-    return Given(value.key(one["code"]), one["value"], one.get("channel"), one.get("locale"))
+    return Given(one["code"], one["value"], one.get("channel"), one.get("locale"))
 
 
 class _Type:

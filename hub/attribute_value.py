@@ -10,12 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from hub import ids, unit, value
 from hub.errors import HubError, Invalid, Limit, NotFound
 
 ALL = "*"
+EVERYWHERE = (ALL, ALL)
 NOT_APPLICABLE = {"not_applicable": True}
 
 
@@ -33,8 +34,7 @@ class Definition:
     options: frozenset[str]
 
 
-@dataclass(frozen=True)
-class Given:
+class Given(NamedTuple):
     """One value as it was given. ``channel`` and ``locale`` are null for "all"; a null value removes it."""
 
     code: str
@@ -67,12 +67,12 @@ def checked(given: Given, definition: Definition, resolve: Resolve) -> Any:
 
 def place(given: Given, definition: Definition) -> tuple[str, str]:
     """Channel and locale that a value is kept under. Raises ``Invalid`` where the attribute has no such values."""
-    for name, wanted, allowed in (
-        ("channel", given.channel, definition.per_channel),
-        ("locale", given.locale, definition.localizable),
-    ):
-        if wanted is not None and not allowed:
-            raise Invalid(f'Attribute "{definition.code}" has one value for every {name}: leave {name} out.')
+    if given.channel is None and given.locale is None and not definition.localizable:
+        return EVERYWHERE  # by far the most values
+    if given.channel is not None and not definition.per_channel:
+        raise Invalid(f'Attribute "{definition.code}" has one value for every channel: leave channel out.')
+    if given.locale is not None and not definition.localizable:
+        raise Invalid(f'Attribute "{definition.code}" has one value for every locale: leave locale out.')
     if definition.localizable and given.locale is None:
         raise Invalid(
             f'Attribute "{definition.code}" is kept per locale: name the locale of {value.shown(given.value)}.'
@@ -95,6 +95,8 @@ def put(values: dict[str, Any], code: str, where: tuple[str, str], stored: Any) 
 
 def _text(given: Any, definition: Definition, _: Resolve) -> str:
     checked_text = value.text(given)
+    if not definition.rules:
+        return checked_text
     longest = definition.rules.get("max_length")
     if longest is not None and len(checked_text) > longest:
         raise Limit(
@@ -107,6 +109,8 @@ def _text(given: Any, definition: Definition, _: Resolve) -> str:
 
 
 def _within(number: Decimal, definition: Definition) -> Decimal:
+    if not definition.rules:
+        return number
     low, high = definition.rules.get("min"), definition.rules.get("max")
     if low is not None and number < Decimal(str(low)):
         raise Invalid(f"{number} is less than {low}.")

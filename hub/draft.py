@@ -13,6 +13,7 @@ from hub import registry, value
 from hub.db import Json
 from hub.errors import HubError, Invalid, Path
 from hub.field import Field
+from hub.reference import Way, way
 from hub.registry import Part
 from hub.row import default
 
@@ -31,7 +32,7 @@ class Draft:
     id: int | None = None
     remove: bool = False
     values: dict[str, Any] = field(default_factory=dict)
-    references: dict[str, tuple[str, Any, str]] = field(default_factory=dict)
+    references: dict[str, tuple[str, Way, str]] = field(default_factory=dict)
     attributes: list[Any] | None = None
     axes: dict[str, Any] | None = None
     parts: dict[str, list[Draft]] = field(default_factory=dict)
@@ -142,7 +143,10 @@ def _clear(draft: Draft, name: str, column: sa.Column[Any]) -> None:
 
 def _take_reference(draft: Draft, name: str, given: Any, column: sa.Column[Any], noun: str) -> None:
     if given is not None:
-        draft.references[column.name] = (noun, given, name)
+        try:
+            draft.references[column.name] = (noun, way(given), name)
+        except HubError as wrong:
+            draft.refuse(wrong, name)
     elif column.nullable:
         draft.values[column.name] = None
     else:

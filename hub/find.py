@@ -9,9 +9,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from hub.draft import Draft, shapes
-from hub.errors import Duplicate, HubError, NotFound
+from hub.errors import Duplicate, NotFound
 from hub.ids import encode
-from hub.reference import Directory, Way, way
+from hub.reference import Directory, Way, missing
 from hub.registry import Part
 from hub.row import default, new_ids
 
@@ -106,7 +106,8 @@ def _repeated(part: Part, named: Way | None) -> Duplicate:
     if named is None or named[0] != "key":
         return Duplicate(f"Another row of the same batch is about the same {noun}: leave one out.")
     return Duplicate(
-        f'Another row of the same batch is about {noun} "{named[1]}" too: leave one out.', (part.kept.key or "id",)
+        f'Another row of the same batch is about {noun} "{named[1]}" too: leave one out.',
+        (part.kept.key or "id",),
     )
 
 
@@ -136,11 +137,8 @@ def _resolve(directory: Directory, drafts: Sequence[Draft]) -> None:
     wanted: dict[str, list[Way]] = defaultdict(list)
     every = [draft for root in drafts for draft in root.walk() if draft.references]
     for draft in every:
-        for noun, reference, name in draft.references.values():
-            try:
-                wanted[noun].append(way(reference))
-            except HubError as wrong:
-                draft.refuse(wrong, name)
+        for noun, named, _ in draft.references.values():
+            wanted[noun].append(named)
     for noun, ways in wanted.items():
         directory.look_up(noun, ways)
     for draft in every:
@@ -148,12 +146,12 @@ def _resolve(directory: Directory, drafts: Sequence[Draft]) -> None:
 
 
 def _fill_in(directory: Directory, draft: Draft) -> None:
-    for column, (noun, reference, name) in draft.references.items():
-        try:
-            draft.values[column] = directory.resolve(noun, reference)
-        except HubError as wrong:
-            if wrong.message not in {error.message for error in draft.root.errors}:
-                draft.refuse(wrong, name)
+    for column, (noun, named, name) in draft.references.items():
+        number = directory.find(noun, named)
+        if number is None:
+            draft.refuse(missing(noun, named), name)
+        else:
+            draft.values[column] = number
     draft.references = {}
 
 
@@ -188,7 +186,7 @@ def _stored(tx: sa.Connection, child: Part, parents: Sequence[Draft]) -> dict[in
 
 def _match_list(parent: Draft, name: str, child: Part, stored: Sequence[Stored]) -> list[Draft]:
     """Match one list; what is left of a whole collection is to be removed. Gives the drafts of new rows."""
-    columns = [child.fields()[each][0] for each in child.kept.match]
+    columns = child.match_columns
     known = {tuple(row[column.name] for column in columns): row for row in stored}
     kept: dict[tuple[Any, ...], Draft] = {}
     for draft in parent.parts[name]:

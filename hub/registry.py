@@ -88,6 +88,11 @@ class Part:
         return self._fields
 
     @cached_property
+    def match_columns(self) -> tuple[Column[Any], ...]:
+        """The columns that tell its rows apart within the row that they hang on."""
+        return tuple(self._fields[name][0] for name in self.kept.match)
+
+    @cached_property
     def _fields(self) -> dict[str, tuple[Column[Any], Field]]:
         found: dict[str, tuple[Column[Any], Field]] = {}
         for column in self.table.columns:
