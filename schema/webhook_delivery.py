@@ -248,6 +248,7 @@ def fields() -> list[StrawberryField]:
 
 
 async def _sending(info: Info, work: Work[list[int]]) -> WebhookDeliveryPayload:
+    info.context.viewer.require("webhooks", "write")
     try:
         numbers = await write(info, work)
     except HubError as refused:

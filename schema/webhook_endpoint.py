@@ -155,6 +155,7 @@ async def webhook_endpoint_update(
 
 async def webhook_endpoint_delete(info: Info, id: Id) -> DeletePayload:  # noqa: A002 - the API's name
     """Remove an endpoint."""
+    info.context.viewer.require("webhooks", "write")
     try:
         number = local_id(id, NOUN)
         await write(info, lambda tx, who, _: endpoint.delete(tx, who, number))
@@ -202,9 +203,8 @@ def fields() -> list[StrawberryField]:
 
 
 async def write(info: Info, work: Work[T]) -> T:
-    """Do it in one transaction. Raises ``Forbidden`` for a token that may not change webhooks."""
+    """Do it in one transaction."""
     context: Context = info.context
-    context.viewer.require("webhooks", "write")
     documents = payload_document.of(info.schema)
     keeper = Keeper(
         vault=Vault(context.extras["secret"]),
@@ -222,6 +222,7 @@ async def write(info: Info, work: Work[T]) -> T:
 
 
 async def _endpoint(info: Info, work: Work[tuple[int, str | None]], *prefix: str) -> WebhookEndpointPayload:
+    info.context.viewer.require("webhooks", "write")
     try:
         number, shown = await write(info, work)
     except HubError as refused:

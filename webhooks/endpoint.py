@@ -17,7 +17,7 @@ from hub.channel import Channel
 from hub.db import Base, Id, Json
 from hub.errors import Forbidden, HubError, Invalid, Limit, NotFound, Required
 from hub.viewer import Viewer
-from webhooks import event, guard, secret
+from webhooks import delivery, event, guard, secret
 from webhooks.guard import Network
 from webhooks.secret import Vault
 
@@ -106,6 +106,8 @@ def update(tx: sa.Connection, keeper: Keeper, who: Viewer, number: int, given: J
     row = _checked(tx, keeper, given, stands)
     if given.get("enabled") is not None:
         row |= _switch(stands, given["enabled"], who)
+        if given["enabled"]:
+            delivery.hurry(tx, number)
     tx.execute(sa.update(Endpoint).where(Endpoint.id == number).values(row))
 
 

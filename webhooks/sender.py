@@ -43,7 +43,7 @@ log = logging.getLogger(__name__)
 class Ways:
     """How a sender works. ``lease``: seconds until others take over from one that died. ``delays``: the schedule."""
 
-    lease: float = 10.0
+    lease: float = 5.0
     delays: Sequence[float] = schedule.DELAYS
     noted: Callable[[Tried], None] = lambda _: None
 
