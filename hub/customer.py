@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped
 
+from hub import value
 from hub.db import Base, Id, belongs, written
 from hub.provenance import Sourced
 from hub.registry import Kept, KeptModel
+
+KINDS = {"email": value.email, "phone": value.phone}
+"""What a customer is known by, and the form that it is kept in."""
 
 
 class Customer(KeptModel, Sourced, Base):
@@ -66,6 +70,12 @@ class CustomerIdentifier(KeptModel, Sourced, Base):
     type: Mapped[str] = written(required=True, kind="contact_type")
     value: Mapped[str] = written(required=True, kind="line")
     verified: Mapped[bool] = written(server_default="false")
+
+    @classmethod
+    def prepare(cls, row: dict[str, Any]) -> None:
+        """Bring the value to the one form that it is compared in. Raises ``hub.errors.Invalid`` for a wrong one."""
+        if row.get("value") is not None and row.get("type") in KINDS:
+            row["value"] = KINDS[row["type"]](row["value"])
 
 
 class CustomerAddress(KeptModel, Sourced, Base):
