@@ -31,6 +31,8 @@ SAID: dict[str, str] = {
     "ck_attribute_unit_family": "A measurement needs a unit family, and only a measurement has one.",
     "ck_product_relation_self": "A product cannot be related to itself.",
     "ex_listing_window": "Two listings of the product in one channel overlap: end one before the other starts.",
+    "ck_price_start": "A price ends but has no start: give the start of its window.",
+    "uq_price_base": "Two base prices for the same list, company and quantity: keep one, or give one a window.",
     "ex_price_window": "Two prices for the same list, company and quantity overlap: end one before the other starts.",
     "fk_price_price_list_id_currency": "The price's currency is not the currency of its price list.",
     "uq_variant_axes": "Two variants of the product have the same axis values.",

@@ -43,13 +43,15 @@ def day(number: int | None) -> datetime | None:
 
 @st.composite
 def offers(draw: st.DrawFn) -> list[Offer]:
-    """Prices that do not overlap: per list, company and quantity at most two windows, one after the other."""
+    """Per list, company and quantity perhaps a base price, and windows one after the other."""
     found = []
     for price_list in ("club", "retail"):
         for company in (None, "acme"):
             for quantity in (1, 10):
                 cuts = sorted(draw(st.lists(st.integers(0, 9), max_size=3, unique=True)))
-                bounds: list[int | None] = [None, *cuts, None]
+                if draw(st.booleans()):
+                    found.append(Offer(price_list, company, quantity, None, None, draw(st.integers(0, 99))))
+                bounds: list[int | None] = [*cuts, None] if cuts else []
                 for first, last in itertools.pairwise(bounds):
                     if draw(st.booleans()):
                         found.append(
@@ -63,8 +65,12 @@ questions = st.builds(
 )
 
 
+def is_base(offer: Offer) -> bool:
+    return offer.first is None
+
+
 def answer(offers: list[Offer], asked: Question) -> int | None:
-    """The rule in words of the model: own company first, then the channel's first list, then the largest quantity."""
+    """The rule in words of the model: own company, the channel's first list, a window before the base, the quantity."""
     holding = [
         offer
         for offer in offers
@@ -74,7 +80,7 @@ def answer(offers: list[Offer], asked: Question) -> int | None:
         and (offer.last is None or offer.last > asked.day)
     ]
     order = ("club", "retail")
-    best = sorted(holding, key=lambda o: (o.company is None, order.index(o.price_list), -o.min_quantity))
+    best = sorted(holding, key=lambda o: (o.company is None, order.index(o.price_list), is_base(o), -o.min_quantity))
     return best[0].cents if best else None
 
 

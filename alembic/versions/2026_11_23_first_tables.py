@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql
 
 from alembic import op
 
-revision = "fe6375133db4"
+revision = "e03525ee1f32"
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -1168,6 +1168,7 @@ def upgrade() -> None:
             (sa.text("int8range(coalesce(company_id, 0), coalesce(company_id, 0), '[]')"), "&&"),
             (sa.text("int8range(min_quantity, min_quantity, '[]')"), "&&"),
             (sa.text("tstzrange(starts_at, ends_at)"), "&&"),
+            where=sa.text("starts_at IS NOT NULL"),
             using="gist",
             name="ex_price_window",
         ),
@@ -1178,6 +1179,7 @@ def upgrade() -> None:
             name=op.f("ck_price_decimals"),
         ),
         sa.CheckConstraint("starts_at < ends_at", name=op.f("ck_price_window")),
+        sa.CheckConstraint("starts_at IS NOT NULL OR ends_at IS NULL", name=op.f("ck_price_start")),
         sa.ForeignKeyConstraint(
             ["company_id"], ["company.id"], name=op.f("fk_price_company_id"), ondelete="CASCADE"
         ),
@@ -1203,6 +1205,15 @@ def upgrade() -> None:
         ["turns_at"],
         unique=False,
         postgresql_where=sa.text("turns_at IS NOT NULL"),
+    )
+    op.create_index(op.f("ix_price_variant_id"), "price", ["variant_id"], unique=False)
+    op.create_index(
+        "uq_price_base",
+        "price",
+        ["variant_id", "price_list_id", "company_id", "min_quantity"],
+        unique=True,
+        postgresql_nulls_not_distinct=True,
+        postgresql_where=sa.text("starts_at IS NULL"),
     )
     op.create_table(
         "stock",
@@ -1288,6 +1299,13 @@ def downgrade() -> None:
     op.drop_table("variant_asset")
     op.drop_index(op.f("ix_stock_location_id"), table_name="stock")
     op.drop_table("stock")
+    op.drop_index(
+        "uq_price_base",
+        table_name="price",
+        postgresql_nulls_not_distinct=True,
+        postgresql_where=sa.text("starts_at IS NULL"),
+    )
+    op.drop_index(op.f("ix_price_variant_id"), table_name="price")
     op.drop_index("ix_price_turns_at", table_name="price", postgresql_where=sa.text("turns_at IS NOT NULL"))
     op.drop_index(op.f("ix_price_product_id"), table_name="price")
     op.drop_index(op.f("ix_price_price_list_id"), table_name="price")
