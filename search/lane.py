@@ -129,8 +129,7 @@ class Lane:
         """Deal with the next records of the feed; gives how many there were."""
         with self._database.read() as tx:
             page = feed.page(self._position, limit=RECORDS)
-            columns = (feed.Feed.sequence, feed.Feed.aggregate, feed.Feed.aggregate_id, feed.Feed.kind)
-            records = tx.execute(page.with_only_columns(*columns)).mappings().all()
+            records = tx.execute(page.with_only_columns(*affected.columns())).mappings().all()
             product_ids = affected.products(tx, records)
         if records:
             self._position = records[-1]["sequence"]

@@ -223,8 +223,7 @@ class Reader:
         if not product_ids:
             return {}
         searcher = self.index.searcher()
-        hits = searcher.search(_one_of(product_ids), limit=max(searcher.num_docs, 1), count=False).hits
-        addresses = [address for _, address in hits]
+        addresses = _all(searcher, _one_of(product_ids))
         pairs = zip(
             _fast(searcher, "product", addresses), _fast(searcher, "sequence", addresses), strict=True
         )
@@ -236,8 +235,7 @@ class Reader:
         query = Query.boolean_query(
             [(Occur.Must, _between("product", first, last)), (Occur.Must, _between("channel", STAFF, None))]
         )
-        hits = searcher.search(query, limit=max(searcher.num_docs, 1), count=False).hits
-        addresses = [address for _, address in hits]
+        addresses = _all(searcher, query)
         columns = (_fast(searcher, name, addresses) for name in ("product", "channel", "sequence"))
         for address, product, channel, sequence in zip(addresses, *columns, strict=True):
             content = _content(searcher, address)
@@ -263,6 +261,12 @@ class Reader:
 
 def _fast(searcher: tantivy.Searcher, field: str, addresses: list[tantivy.DocAddress]) -> list[Any]:
     return searcher.fast_field_values(field, addresses) if addresses else []
+
+
+def _all(searcher: tantivy.Searcher, query: Query) -> list[tantivy.DocAddress]:
+    """Every entry that matches. Counted first: the engine makes room for as many as it may have to rank."""
+    total = _total(searcher.search(query, limit=1))
+    return [address for _, address in searcher.search(query, limit=total).hits] if total else []
 
 
 def _total(found: tantivy.SearchResult) -> int:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import orjson
 import psycopg
 import pytest
 from typer.testing import CliRunner
@@ -18,7 +19,7 @@ from typer.testing import CliRunner
 from hub import cli_search, feed, migrations, postgres, sequencer
 from hub.db import Database
 from hub.errors import Invalid, Limit
-from search import app, lane, verify
+from search import affected, app, lane, verify
 from search.document import Batch
 from search.index import Index, UnavailableError
 from search.product import build
@@ -314,6 +315,45 @@ def test_what_a_product_shows_of_others_is_followed(shop: Shop) -> None:
         shop.write(change)
         eventually(lambda word=word: shop.ask(f"neu{word}") == [product])  # type: ignore[misc]
         assert shop.ask(f"alt{word}") == []
+
+
+def test_an_option_named_after_it_was_chosen_is_followed(shop: Shop) -> None:
+    said = {"brand": {"*": {"*": "spät"}}}
+    held = [shop.product({"de": "Rest"}, attributes=said) for _ in range(3)]
+    shop.write('UPDATE product SET attributes = \'{"brand": {"web": {"*": "spät"}}}\' WHERE id = %s', held[1])
+    shop.write("UPDATE product SET attributes = '{}' WHERE id = %s", held[2])
+    shop.write('UPDATE variant SET axes = \'{"brand": "spät"}\' WHERE product_id = %s', held[2])
+    varied = shop.product({"de": "Rest"})
+    shop.write(
+        "UPDATE variant SET attributes = %s WHERE product_id = %s", orjson.dumps(said).decode(), varied
+    )
+    eventually(lambda: sorted(shop.ask("spät")) == [*held, varied])
+    shop.write(
+        "INSERT INTO attribute_option (attribute_id, code, name) VALUES (1, 'spät', '{\"de\": \"Benannt\"}')"
+    )
+    eventually(lambda: sorted(shop.ask("benannt")) == [*held, varied])
+
+
+def test_new_options_and_names_of_an_attribute_touch_no_product(shop: Shop) -> None:
+    shop.product({"de": "Rest"}, attributes={"brand": {"*": {"*": "acme"}}})
+    with shop.halted():
+        last = capturing.drain(shop.database)
+        shop.write(
+            "INSERT INTO attribute_option (attribute_id, code) SELECT 1, 'new ' || n FROM generate_series(1, 50) n"
+        )
+        shop.write('UPDATE attribute SET name = \'{"de": "Marke"}\' WHERE id = 1')
+        capturing.drain(shop.database)
+        assert touched(shop, last) == []
+        shop.write("UPDATE attribute SET searchable = false WHERE id = 1")
+        capturing.drain(shop.database)
+        assert touched(shop, last) != []
+        shop.write("UPDATE attribute SET searchable = true WHERE id = 1")
+
+
+def touched(shop: Shop, after: int) -> list[int]:
+    with shop.database.read() as tx:
+        page = feed.page(after, limit=1000).with_only_columns(*affected.columns())
+        return affected.products(tx, tx.execute(page).mappings().all())
 
 
 def test_a_channel_that_changes_changes_its_documents(shop: Shop) -> None:
