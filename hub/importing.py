@@ -6,6 +6,7 @@ killed goes on after its last batch.
 
 from __future__ import annotations
 
+import gc
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -165,6 +166,19 @@ def _alone(database: Database, named: dict[str, Any]) -> Iterator[None]:
             guard.execute(sa.text("RESET lock_timeout"))
 
 
+@contextmanager
+def _collecting_by_hand() -> Iterator[None]:
+    """Collect garbage between batches only: within one, the collector finds nothing and takes a third of the time."""
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+        gc.unfreeze()
+
+
 class Run:
     """One run on its way through a file."""
 
@@ -192,9 +206,11 @@ class Run:
             self._known = Known(tx, self._mapping)
         records = reading.records(self._path, self._mapping.form, self._start)
         tell(Progress(self._start.offset, size, self._start.number))
-        while some := list(itertools.islice(records, self._batch)):
-            self._take(some)
-            tell(Progress(some[-1].end.offset, size, some[-1].number))
+        with _collecting_by_hand():
+            while some := list(itertools.islice(records, self._batch)):
+                self._take(some)
+                gc.collect()
+                tell(Progress(some[-1].end.offset, size, some[-1].number))
         tell(Progress(size, size, self._start.number))
 
     def summary(self, database: Database) -> Summary:
