@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from hub.draft import Draft
 
 
-
 class Price(KeptModel, Sourced, Base):
     """What a variant costs in a price list: from a quantity on, within a window, for everyone or for one company.
 

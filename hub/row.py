@@ -17,7 +17,11 @@ _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy l
 
 def new_ids(tx: sa.Connection, table: sa.Table, count: int) -> list[int]:
     """Ids for rows that are about to be inserted, so that rows can refer to each other before they exist."""
-    statement = sa.text("SELECT nextval(pg_get_serial_sequence(:name, 'id')) FROM generate_series(1, :count)")
+    # OFFSET 0 keeps the look-up of the sequence out of the loop, where it would cost more than the numbers.
+    statement = sa.text(
+        "SELECT nextval(sequence) FROM generate_series(1, :count),"
+        " (SELECT CAST(pg_get_serial_sequence(:name, 'id') AS regclass) AS sequence OFFSET 0) AS named"
+    )
     return list(tx.execute(statement, {"name": f'"{table.name}"', "count": count}).scalars())
 
 

@@ -80,7 +80,9 @@ def answer(offers: list[Offer], asked: Question) -> int | None:
         and (offer.last is None or offer.last > asked.day)
     ]
     order = ("club", "retail")
-    best = sorted(holding, key=lambda o: (o.company is None, order.index(o.price_list), is_base(o), -o.min_quantity))
+    best = sorted(
+        holding, key=lambda o: (o.company is None, order.index(o.price_list), is_base(o), -o.min_quantity)
+    )
     return best[0].cents if best else None
 
 
