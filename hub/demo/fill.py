@@ -37,7 +37,8 @@ Batch = tuple[str, list[Json]]
 class Step:
     """One part of the shop: ``count`` things, made ``size`` at a time.
 
-    ``there`` selects a row if thing ``number`` was written already; null writes again, which changes nothing.
+    ``there`` selects a row if thing ``number`` was written already; null where things that were counted before only
+    get something added: that is written again, which changes nothing.
     """
 
     title: str
@@ -100,7 +101,8 @@ def _begin(database: Database, shop: Shop, report: Report) -> None:
     with database.write(DEMO) as tx:
         for batch in frame.rows():
             _save(tx, batch, report)
-        _save(tx, ("channel", [mark]), Report())
+        for batch in (("locale", frame.locale_names()), ("channel", [mark])):
+            _save(tx, batch, Report())  # counted already
 
 
 def _end(database: Database, shop: Shop) -> None:
@@ -121,7 +123,7 @@ def _run(database: Database, step: Step, report: Report, progress: Progress) -> 
                 report.kept.update({noun: len(rows) for noun, rows in batches})
             else:
                 for batch in batches:
-                    _save(tx, batch, report)
+                    _save(tx, batch, report if step.there else Report())
         progress(step.title, numbers[-1] + 1, step.count)
 
 

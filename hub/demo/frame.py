@@ -71,7 +71,6 @@ def rows() -> list[tuple[str, list[Json]]]:
     """Everything before the products, noun by noun, in an order in which it can be written."""
     return [
         ("locale", [{"code": code} for code in LOCALES]),
-        ("locale", locales()),
         ("price_list", price_lists()),
         ("channel", channels()),
         ("location", locations()),
@@ -84,7 +83,7 @@ def rows() -> list[tuple[str, list[Json]]]:
     ]
 
 
-def locales() -> list[Json]:
+def locale_names() -> list[Json]:
     """What the languages are called; each must be there before a text is written in it."""
     names = {
         "en": texts("English", "Englisch", "Anglais"),

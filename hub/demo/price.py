@@ -17,6 +17,7 @@ REDUCED = Decimal("0.80")
 BY_TEN = Decimal("0.92")
 CONTRACT = Decimal("0.85")
 FEE = Decimal("1.08")
+YEARS = timedelta(days=1000)
 
 
 def _list(name: str, amount: Decimal, **more: object) -> Json:
@@ -56,6 +57,6 @@ def _everyone(product: int, euros: Decimal, today: datetime) -> Iterator[Json]:
         return
     starts = today + timedelta(days=draw.choice((-90, -10, 20)))
     ends = starts + timedelta(days=draw.choice((14, 28, 42)))
-    yield _list("retail-eur", euros, ends_at=starts)
+    yield _list("retail-eur", euros, starts_at=today - YEARS, ends_at=starts)
     yield _list("retail-eur", euros * REDUCED, compare_at=str(euros), starts_at=starts, ends_at=ends)
     yield _list("retail-eur", euros, starts_at=ends)

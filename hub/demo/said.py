@@ -115,7 +115,7 @@ def _origin(draw: Random, item: Item, _: datetime) -> Texts:
 
 
 def _decaffeinated(item: Item) -> bool:
-    return chance.each(12, item.rank, at=5)
+    return chance.each(12, item.rank, at=1)
 
 
 def _caffeine(draw: Random, item: Item, _: datetime) -> Any:
