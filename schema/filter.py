@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 import strawberry
 from strawberry.annotation import StrawberryAnnotation
+from strawberry.types.base import has_object_definition
 
 from hub import ids
 from hub.errors import Invalid, Limit
@@ -161,7 +162,7 @@ def attribute_codes(filter_: Any, depth: int = 0) -> set[str]:
         raise Limit(f"The filter is more than {DEEPEST} levels deep: flatten it.", ("filter",))
     if isinstance(filter_, list):
         return set().union(*(attribute_codes(each, depth) for each in filter_))
-    if not hasattr(filter_, "__strawberry_definition__"):
+    if not has_object_definition(filter_):
         return set()
     named = {filter_.code} if type(filter_).__name__ == "AttributeValueFilter" else set()
     return named.union(*(attribute_codes(value, depth + 1) for _, value in given(filter_)))

@@ -36,7 +36,9 @@ def test_every_noun_has_what_all_nouns_have(ask: Asking) -> None:
     for noun in NOUNS.values():
         if noun.plural is None:
             continue
-        fields = "id version createdAt updatedAt provenance { path source actor at } externalIds { system id }"
+        fields = (
+            "id version createdAt updatedAt provenance { path source actor at } externalIds { system id }"
+        )
         page = ask(f"{{ {noun.plural}(first: 1) {{ nodes {{ {fields} }} }} }}")[noun.plural]
         first = page["nodes"][0]
         assert first["id"] == encode(noun.name, ask.runner.run(_first_id(ask, noun.name))), noun.title
@@ -67,7 +69,9 @@ def test_nodes_keep_the_order_and_say_null_for_what_is_not_there(ask: Asking) ->
     ]
 
 
-@pytest.mark.parametrize("wrong", ["", "nonsense", encode("product", 2**70), encode("token", 1), "cHJvZHVjdDox="])
+@pytest.mark.parametrize(
+    "wrong", ["", "nonsense", encode("product", 2**70), encode("token", 1), "cHJvZHVjdDox="]
+)
 def test_an_id_that_is_none_is_refused_by_name(ask: Asking, wrong: str) -> None:
     refusal = ask.refused("query($id: ID!) { node(id: $id) { id } }", id=wrong)
     assert refusal.code is Code.INVALID
@@ -152,7 +156,10 @@ def test_the_scope_of_the_root_holds_below(ask: Asking) -> None:
 def test_the_token_stands_in_for_missing_arguments(ask: Asking) -> None:
     web = ask.number("channel", "code", "web")
     token = replace(STAFF, default_channel_id=web, default_locale="en")
-    assert product(ask, "name listed", 'slug: "alpha"', viewer=token) == {"name": "Alpha shirt", "listed": True}
+    assert product(ask, "name listed", 'slug: "alpha"', viewer=token) == {
+        "name": "Alpha shirt",
+        "listed": True,
+    }
 
 
 def test_an_unknown_channel_is_refused_by_name(ask: Asking) -> None:
@@ -246,7 +253,9 @@ def test_variants_inherit_what_they_do_not_say_themselves(ask: Asking) -> None:
 
 
 def test_values_know_who_wrote_them(ask: Asking) -> None:
-    variant = 'variant(sku: "alpha-red") { attributes(codes: ["colour", "rating"]) { source actor writtenAt } }'
+    variant = (
+        'variant(sku: "alpha-red") { attributes(codes: ["colour", "rating"]) { source actor writtenAt } }'
+    )
     for each in ask(f"{{ {variant} }}")["variant"]["attributes"]:
         assert (each["source"], each["actor"]) == ("erp", "test")
         assert each["writtenAt"].endswith("Z")
@@ -264,7 +273,9 @@ def test_a_value_changed_later_knows_its_own_writer(database: Database) -> None:
 
 
 def test_money_is_text_and_large_numbers_are_numbers(ask: Asking) -> None:
-    shown = ask('{ stockLevels(filter: {variant: {sku: {eq: "alpha-red"}}}) { nodes { onHand reserved available } } }')
+    shown = ask(
+        '{ stockLevels(filter: {variant: {sku: {eq: "alpha-red"}}}) { nodes { onHand reserved available } } }'
+    )
     assert shown["stockLevels"]["nodes"] == [
         {"onHand": 7, "reserved": 2, "available": 5},
         {"onHand": 3_000_000_000, "reserved": 0, "available": 3_000_000_000},
@@ -375,7 +386,7 @@ def test_a_storefront_sees_what_is_listed_now(ask: Asking) -> None:
 
 def test_as_of_moves_the_windows_half_open(ask: Asking) -> None:
     def at(moment: str) -> list[str]:
-        query = "query($at: DateTime) { products(channel: \"web\", asOf: $at) { nodes { slug } } }"
+        query = 'query($at: DateTime) { products(channel: "web", asOf: $at) { nodes { slug } } }'
         return names(ask(query, STOREFRONT, at=moment)["products"])
 
     assert at("2029-12-31T23:59:59.999999Z") == ["alpha", "beta"]
@@ -476,7 +487,7 @@ def test_a_customers_old_order_does_not_open_what_is_no_longer_listed(ask: Askin
 def test_scopes_open_nouns_and_what_they_lead_to(ask: Asking) -> None:
     erp = scoped(STAFF, "stock:read", kind="app")
     assert ask.refused("{ products { nodes { id } } }", erp).code is Code.FORBIDDEN
-    query = '{ stockLevels(filter: {onHand: {eq: 7}}) { nodes { onHand variant { sku } } } }'
+    query = "{ stockLevels(filter: {onHand: {eq: 7}}) { nodes { onHand variant { sku } } } }"
     answer = ask.answer(query, erp)
     assert answer.data == {"stockLevels": {"nodes": [{"onHand": 7, "variant": None}]}}
     assert [error.path for error in answer.errors] == [["stockLevels", "nodes", 0, "variant"]]
