@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from copy import deepcopy
 from typing import Any
 
 import sqlalchemy as sa
@@ -94,7 +93,7 @@ class _Taking:
     def attributes(self, draft: Draft) -> None:
         if draft.attributes is None:
             return
-        values = deepcopy(draft.current["attributes"]) if draft.current else {}
+        values = dict(draft.current["attributes"]) if draft.current else {}
         kind = self._types.get(draft.root.get("product_type_id"))
         for number, one in enumerate(draft.attributes):
             try:

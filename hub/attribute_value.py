@@ -81,16 +81,19 @@ def place(given: Given, definition: Definition) -> tuple[str, str]:
 
 
 def put(values: dict[str, Any], code: str, where: tuple[str, str], stored: Any) -> None:
-    """Set one value in place; null removes it, and what is empty then."""
+    """Set one value; null removes it, and what is empty then. Only ``values`` itself changes: what lies in it may be shared."""
     channel, locale = where
-    if stored is not None:
-        values.setdefault(code, {}).setdefault(channel, {})[locale] = stored
-        return
-    values.get(code, {}).get(channel, {}).pop(locale, None)
-    if not values.get(code, {}).get(channel, {ALL: ALL}):
-        del values[code][channel]
-    if not values.get(code, {ALL: ALL}):
-        del values[code]
+    channels: dict[str, dict[str, Any]] = values.get(code, {})
+    locales = {**channels.get(channel, {}), locale: stored}
+    if stored is None:
+        del locales[locale]
+    left = {**channels, channel: locales}
+    if not locales:
+        del left[channel]
+    if left:
+        values[code] = left
+    else:
+        values.pop(code, None)
 
 
 def _text(given: Any, definition: Definition, _: Resolve) -> str:

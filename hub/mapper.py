@@ -112,12 +112,26 @@ class Mapper:
             code = row["attributes"][path[1]]["code"]
             found = next((each.source for each in self.mapping.attributes if each.code == code), None)
             return found or self.source_of(f"attributes.{code}")
-        return self.source_of(_target(path, row))
+        target = _target(path, row)
+        if target in ("name", "description"):
+            given = [
+                self._sources(target if locale == self.mapping.locale else f"{target}.{locale}")
+                for locale in row[target]
+            ]
+            return ", ".join(name for names in given for name in names) or None
+        return self.source_of(target)
 
     def source_of(self, target: str) -> str | None:
-        """The field of the record that a target comes from; several, where it is a text in several locales."""
-        found = (each for each in self.mapping.fields if each.to == target or each.to.startswith(f"{target}."))
-        return ", ".join(name for each in found for name in each.source) or None
+        """The field of the record that a target comes from; several, where a template joins them."""
+        return ", ".join(self._sources(target)) or None
+
+    def _sources(self, target: str) -> tuple[str, ...]:
+        found = (
+            each.source
+            for each in self.mapping.fields
+            if each.to == target or each.to.startswith(f"{target}.")
+        )
+        return next(found, ())
 
 
 def look(record: Json, path: str) -> Any:
