@@ -144,7 +144,7 @@ def _clear(draft: Draft, name: str, column: sa.Column[Any]) -> None:
 def _take_reference(draft: Draft, name: str, given: Any, column: sa.Column[Any], noun: str) -> None:
     if given is not None:
         try:
-            draft.references[column.name] = (noun, way(given), name)
+            draft.references[column.name] = (noun, way(given, noun), name)
         except HubError as wrong:
             draft.refuse(wrong, name)
     elif column.nullable:

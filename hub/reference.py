@@ -15,8 +15,11 @@ Way = tuple[str, Any]
 """How an object is named: ``("id", 12)``, ``("key", "shoes")`` or ``("external_id", (system, id))``."""
 
 
-def way(reference: Any) -> Way:
-    """The one way that a reference names its object; its ``type`` is the noun. Raises ``Invalid`` for none or several."""
+def way(reference: Any, noun: str | None = None) -> Way:
+    """The one way that a reference names its object; its ``type`` is the noun.
+
+    Raises ``Invalid`` for none or several, and for a key where ``noun`` has none.
+    """
     ways = (
         {how: named for how, named in reference.items() if how != "type"}
         if isinstance(reference, dict)
@@ -27,6 +30,8 @@ def way(reference: Any) -> Way:
     how, named = next(iter(ways.items()))
     if how == "external_id" and isinstance(named, dict) and set(named) == {"system", "id"}:
         return how, (named["system"], named["id"])
+    if how == "key" and noun is not None:
+        _key_column(registry.part(noun))
     if (how == "id" and isinstance(named, int)) or (how == "key" and isinstance(named, str)):
         return how, named
     raise Invalid("A reference names its object in one way: id, key or external id.")
@@ -59,7 +64,7 @@ class Directory:
 
     def resolve(self, noun: str, reference: Any) -> int:
         """The id of a referred object. Raises ``NotFound`` or ``Invalid``."""
-        named = way(reference)
+        named = way(reference, noun)
         if reference.get("type", noun) != noun:
             raise Invalid(f"It refers to a {noun}, and the id given is that of a {reference['type']}.")
         number = self.find(noun, named)

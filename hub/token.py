@@ -211,9 +211,7 @@ def _check(wish: Wish) -> None:
 
 def _channels(tx: sa.Connection, codes: Sequence[str]) -> dict[str, int]:
     """The ids of channels by code. Raises ``NotFound`` for the first code that no channel has."""
-    found = dict(
-        tx.execute(sa.select(Channel.code, Channel.id).where(Channel.code.in_(codes))).tuples().all()
-    )
+    found = dict(tx.execute(sa.select(Channel.code, Channel.id).where(Channel.code.in_(codes))).all())
     for place, code in enumerate(codes):
         if code not in found:
             raise NotFound(

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from enum import Enum
 from functools import cache
 from typing import Any, get_args
 
@@ -263,7 +264,7 @@ def _list_slot(child: Part) -> Slot:
 
 
 def _as_is(raw: Any, _: Path, __: list[HubError]) -> Any:
-    return raw
+    return raw.value if isinstance(raw, Enum) else raw
 
 
 def _id_of(noun: str) -> Callable[[Any, Path, list[HubError]], int]:

@@ -226,7 +226,7 @@ def found(tx: sa.Connection, noun: str, named: Json) -> int:
     if len(named) != 1:
         raise Invalid("Name the object in one way: id, key or externalId.")
     row = inputs.reference(named, noun)
-    way = reference.way(row)
+    way = reference.way(row, noun)
     directory = reference.Directory(tx)
     directory.look_up(noun, [way])
     number = directory.find(noun, way)

@@ -122,7 +122,7 @@ def _channels(tx: sa.Connection, part: Part, numbers: Sequence[int]) -> dict[int
     if part.name == "price_list":
         return _sellers(tx)
     statement = sa.select(Order.id, Order.channel_id).where(Order.id.in_(numbers))
-    return {number: {channel} for number, channel in tx.execute(statement).tuples()}
+    return {number: {channel} for number, channel in tx.execute(statement)}
 
 
 def _find(tx: sa.Connection, part: Part, rows: Sequence[Json]) -> list[int | None]:
