@@ -77,6 +77,16 @@ class WebhookAttempt:
     )
 
 
+async def _body(root: strawberry.Parent[WebhookDelivery], info: Info) -> str | None:
+    body: str | None = await _loader(info, "bodies", _bodies).load(root.row["id"])
+    return body
+
+
+async def _tried(root: strawberry.Parent[WebhookDelivery], info: Info) -> list[WebhookAttempt]:
+    attempts: list[WebhookAttempt] = await _loader(info, "attempts", _attempts).load(root.row["id"])
+    return attempts
+
+
 @strawberry.type(description="One event on its way to one endpoint.")
 class WebhookDelivery:
     """One event on its way to one endpoint."""
@@ -97,18 +107,14 @@ class WebhookDelivery:
     delivered_at: datetime | None = strawberry.field(description="When the receiver took it; null before.")
     attempt_count: int = strawberry.field(description="Attempts since it was made, or last resent.")
 
-    @strawberry.field(
-        description="The body as it was sent; null before the first attempt, and for a token that may see less than the"
-        " endpoint."
+    body: str | None = strawberry.field(
+        resolver=_body,
+        description="The body as it was sent; null before the first attempt, and for a token that may see less than"
+        " the endpoint.",
     )
-    async def body(self, info: Info) -> str | None:
-        """The bytes that were signed."""
-        return await _loader(info, "bodies", _bodies).load(self.row["id"])  # type: ignore[no-any-return]
-
-    @strawberry.field(description="What was tried, the latest first, at most 100.")
-    async def attempts(self, info: Info) -> list[WebhookAttempt]:
-        """The attempts, also those from before it was resent."""
-        return await _loader(info, "attempts", _attempts).load(self.row["id"])  # type: ignore[no-any-return]
+    attempts: list[WebhookAttempt] = strawberry.field(
+        resolver=_tried, description="What was tried, the latest first, at most 100."
+    )
 
 
 @strawberry.type(description="A delivery with the cursor after it.")

@@ -70,8 +70,8 @@ async def _fanning(database: Database, stop: Event, sender: Sender) -> None:
     while not stop.is_set():
         try:
             moved = await asyncio.to_thread(_fan_out, database)
-        except sa.exc.DBAPIError as error:
-            log.warning("The webhooks' lane lost the database and tries again: %s", error.orig)
+        except Exception:
+            log.exception("The webhooks' lane stopped and tries again.")
             moved, pause = 0, DOWN_SECONDS
         if moved:
             sender.ring()
@@ -91,8 +91,8 @@ async def _tidying(database: Database, days: int) -> None:
         try:
             while await asyncio.to_thread(_purge, database, days):
                 pass
-        except sa.exc.DBAPIError as error:
-            log.warning("Old deliveries could not be forgotten: %s", error.orig)
+        except sa.exc.SQLAlchemyError as error:
+            log.warning("Old deliveries could not be forgotten: %s", error)
         await asyncio.sleep(TIDY_SECONDS)
 
 

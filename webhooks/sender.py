@@ -77,36 +77,48 @@ class Sender:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._outcomes.join()
+        with suppress(TimeoutError):  # what cannot be noted is repeated
+            await asyncio.wait_for(self._outcomes.join(), grace)
         noting.cancel()
-        with suppress(sa.exc.DBAPIError):
+        with suppress(sa.exc.SQLAlchemyError):
             await self._write(delivery.release, self._holder)
         self._threads.shutdown()
 
     async def _taking(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
             self._bell.clear()
-            try:
-                taken = await self._write(self._take)
-            except sa.exc.DBAPIError as error:
-                log.warning("The sender lost the database and tries again: %s", error.orig)
-                taken = None
-                await asyncio.sleep(DOWN_SECONDS)
-            if taken is None:
+            taken = await self._taken()
+            if taken is not None:
+                self._held.update(each.id for each in taken.claimed)
+                self._begin(self._lot(taken), taken.claimed)
+            else:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._bell.wait(), IDLE_SECONDS)
-            else:
-                self._held.update(each.id for each in taken.claimed)
-                self._begin(self._lot(taken))
+
+    async def _taken(self) -> Lot | None:
+        try:
+            return await self._write(self._take)
+        except Exception:
+            log.exception("The sender cannot take what is due and tries again.")
+            await asyncio.sleep(DOWN_SECONDS)
+            return None
 
     def _take(self, tx: sa.Connection) -> Lot | None:
         claimed = delivery.claim(tx, self._holder, self._ways.lease)
         return lot.load(tx, self._vault, claimed) if claimed else None
 
-    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
+    def _begin(self, work: Coroutine[Any, Any, None], claimed: Sequence[Claimed]) -> None:
+        task = asyncio.create_task(self._surviving(work, claimed))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def _surviving(self, work: Coroutine[Any, Any, None], claimed: Sequence[Claimed]) -> None:
+        """What fails unforeseen is not held on to: its lease ends, and it is tried again."""
+        try:
+            await work
+        except Exception:
+            log.exception("Deliveries failed unforeseen and are tried again.")
+            self._held.difference_update(each.id for each in claimed)
 
     async def _lot(self, taken: Lot) -> None:
         """Render what is missing, keep the bytes, and only then send."""
@@ -116,7 +128,7 @@ class Sender:
             await self._persist(delivery.keep_bodies, rendered.new)
         for each in rendered.ready:
             if each.endpoint_id in taken.targets:
-                self._begin(self._send(taken.targets[each.endpoint_id], each))
+                self._begin(self._send(taken.targets[each.endpoint_id], each), [each])
             else:
                 self._end(each, started, Answer("blocked", error=taken.shut[each.endpoint_id]))
         for each, why in rendered.blocked:
@@ -185,8 +197,8 @@ class Sender:
         while True:
             try:
                 await self._write(work, *args, **more)
-            except sa.exc.DBAPIError as error:
-                log.warning("The sender lost the database and tries again: %s", error.orig)
+            except Exception:
+                log.exception("The sender cannot note what it did and tries again.")
                 await asyncio.sleep(DOWN_SECONDS)
             else:
                 return
