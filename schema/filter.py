@@ -164,7 +164,7 @@ def attribute_codes(filter_: Any, depth: int = 0) -> set[str]:
         return set().union(*(attribute_codes(each, depth) for each in filter_))
     if not has_object_definition(filter_):
         return set()
-    named = {filter_.code} if type(filter_).__name__ == "AttributeValueFilter" else set()
+    named: set[str] = {vars(filter_)["code"]} if type(filter_).__name__ == "AttributeValueFilter" else set()
     return named.union(*(attribute_codes(value, depth + 1) for _, value in given(filter_)))
 
 

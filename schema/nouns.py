@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import sys
+from enum import Enum
 from functools import cache
 from pathlib import Path
 from typing import Any, get_args
@@ -34,7 +35,7 @@ def load() -> dict[str, Noun]:
     for noun in filters.filterable():
         vars(filters).setdefault(f"{noun.title}Filter", filters.input_of(noun))
     for noun in NOUNS.values():
-        _check(noun)
+        check(noun)
         for name, field in noun.fields.items():
             complete(name, field)
     return NOUNS
@@ -60,7 +61,8 @@ def complete(name: str, field: Field) -> None:
     ]
 
 
-def _check(noun: Noun) -> None:
+def check(noun: Noun) -> None:
+    """Raises ``TypeError`` where a declaration does not fit its table, or leaves no room for a refusal."""
     try:
         sql.Frame(noun).columns()
     except (KeyError, AssertionError) as missing:
@@ -110,7 +112,7 @@ def _check_column(noun: Noun, name: str, spec: Column, *, nullable: bool) -> Non
 
 
 def _fits(held: sa.types.TypeEngine[Any], plain: type) -> bool:
-    return held.python_type is str or issubclass(plain, held.python_type)
+    return plain is held.python_type or (held.python_type is str and issubclass(plain, Enum))
 
 
 def _is_nullable(field: Field) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hub.db import Database, Json
@@ -35,11 +35,12 @@ def scoped(viewer: Viewer, *scopes: str, kind: Any = None) -> Viewer:
 
 @dataclass
 class Asking:
-    """Asks a database; ``statements`` counts what the last question took."""
+    """Asks a database; ``statements`` counts what the last question took. ``extras``: what the app hands to resolvers."""
 
     database: Database
     runner: asyncio.Runner
     statements: int = 0
+    extras: Json = field(default_factory=dict)
 
     def __call__(self, query: str, viewer: Viewer = STAFF, **variables: Any) -> Any:
         """The data of an answer that must have no errors."""
@@ -50,7 +51,7 @@ class Asking:
     def answer(self, query: str, viewer: Viewer = STAFF, **variables: Any) -> Any:
         """The answer, errors and all."""
         before = self.database.statements
-        context = Context(self.database, viewer)
+        context = Context(self.database, viewer, dict(self.extras))
         coroutine = schema().execute(query, variable_values=variables, context_value=context)
         result = self.runner.run(coroutine)
         self.statements = self.database.statements - before

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from hub.db import Database
-from tests.reading import LISTED, STOREFRONT, Asking, asking, price
+from hub.viewer import Viewer
+from tests.reading import LISTED, STAFF, STOREFRONT, Asking, asking, price
 from tests.shop import opened, shirt, written
 
 LIST = """query($first: Int) { products(first: $first, channel: "web", locale: "en") { nodes {
@@ -78,8 +79,8 @@ def order(number: int) -> dict[str, object]:
     }
 
 
-def statements(ask: Asking, query: str, first: int, **more: object) -> int:
-    ask(query, first=first, **more)
+def statements(ask: Asking, query: str, first: int, viewer: Viewer = STAFF) -> int:
+    ask(query, viewer, first=first)
     return ask.statements
 
 
