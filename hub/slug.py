@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped
 
