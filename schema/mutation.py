@@ -68,7 +68,9 @@ def fields() -> list[StrawberryField]:
     return [make(part) for part in registry.roots() for make in makers]
 
 
-def field(name: str, resolver: Callable[..., Any], description: str, returns: Any, **arguments: Any) -> StrawberryField:
+def field(
+    name: str, resolver: Callable[..., Any], description: str, returns: Any, **arguments: Any
+) -> StrawberryField:
     """A mutation whose arguments' types are only known when the registry has been read."""
     resolver.__name__ = name
     resolver.__annotations__ = {"info": Info, **arguments, "return": returns}
@@ -76,6 +78,11 @@ def field(name: str, resolver: Callable[..., Any], description: str, returns: An
         resolver=resolver, name=to_camel_case(name), description=description
     )
     return made
+
+
+def described(type_: Any, description: str) -> Any:
+    """An argument's type with what it is for."""
+    return Annotated[type_, strawberry.argument(description=description)]
 
 
 def reading(**arguments: Any) -> dict[str, Any]:
@@ -94,7 +101,10 @@ def _create(part: Part) -> StrawberryField:
         request = Request(f"{part.name}_create", input.raw, idempotency_key)
         return await _one(info, part, request, input, Writing(Mode.CREATE), (channel, locale))
 
-    arguments = reading(input=inputs.of(part), idempotency_key=IdempotencyKey)
+    arguments = reading(
+        input=described(inputs.of(part), f"What the new {_words(part)} is to be."),
+        idempotency_key=IdempotencyKey,
+    )
     description = f"Make a {_words(part)}."
     return field(f"{part.name}_create", create, description, payload.single(part), **arguments)
 
@@ -112,7 +122,13 @@ def _update(part: Part) -> StrawberryField:
         how = Writing(Mode.UPDATE, if_version=if_version)
         return await _one(info, part, request, input, how, (channel, locale))
 
-    arguments = reading(input=inputs.of(part), if_version=IfVersion, idempotency_key=IdempotencyKey)
+    arguments = reading(
+        input=described(
+            inputs.of(part), f"Which {_words(part)}, by id, key or external id, and what changes."
+        ),
+        if_version=IfVersion,
+        idempotency_key=IdempotencyKey,
+    )
     description = f"Change a {_words(part)}. What the input leaves out stays as it is."
     return field(f"{part.name}_update", update, description, payload.single(part), **arguments)
 
@@ -140,11 +156,9 @@ def _delete(part: Part) -> StrawberryField:
         delete,
         f"Delete a {_words(part)} with all that is part of it, named in one of three ways.",
         payload.DeletePayload,
-        id=strawberry.ID | None,
-        key=Annotated[
-            str | None, strawberry.argument(description="What people know it by: code, slug or number.")
-        ],
-        external_id=ExternalIdInput | None,
+        id=described(strawberry.ID | None, "Its id in this hub."),
+        key=described(str | None, "What people know it by: code, slug or number."),
+        external_id=described(ExternalIdInput | None, "What another system calls it."),
         if_version=IfVersion,
         idempotency_key=IdempotencyKey,
     )
@@ -167,7 +181,11 @@ def _bulk_upsert(part: Part) -> StrawberryField:
         bulk_upsert,
         f"Create or change up to {LARGEST_BATCH} {_words(part)} objects, each found by id, key or external id.",
         payload.batch(part),
-        **reading(rows=list[inputs.of(part)], policy=PolicyArgument, idempotency_key=IdempotencyKey),  # type: ignore[misc]
+        **reading(
+            rows=described(list[inputs.of(part)], "What each object is to be."),
+            policy=PolicyArgument,
+            idempotency_key=IdempotencyKey,
+        ),  # type: ignore[misc]
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 import strawberry
-from graphql import GraphQLError, OperationDefinitionNode, OperationType
+from graphql import DocumentNode, GraphQLError, OperationDefinitionNode, OperationType
 from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
@@ -22,7 +22,7 @@ from hub.db import HUB, Database, Json
 from hub.viewer import Viewer
 from schema.context import Context
 from schema.cost import DEAREST, Budgets, actual, requested
-from schema.document import Document, Documents
+from schema.document import Documents
 from schema.errors import refusal, shown
 
 PATH = "/graphql"
@@ -119,7 +119,13 @@ class Endpoint:
         document = self.documents.get(asked.query)
         if document.node is None or document.errors:
             return self._respond(asked, viewer, ExecutionResult(None, list(document.errors)), 0, early=True)
-        _allow(request, document, asked.operation)
+        try:
+            operation = _operation(document.node, asked.operation)
+        except GraphQLError as wrong:
+            return self._respond(asked, viewer, ExecutionResult(None, [wrong]), 0, early=True)
+        if request.method != "POST" and operation.operation is not OperationType.QUERY:
+            # Links and caches repeat a GET: it must not change anything.
+            raise Refused("METHOD", "A mutation cannot be sent by GET: use POST.", allow="POST")
         price = requested(document.node, asked.operation, asked.variables)
         self._afford(viewer, price)
         context = Context(self.database, viewer)
@@ -232,17 +238,17 @@ def _asked(given: Any, accepts_graphql_json: bool) -> Asked:
     )
 
 
-def _allow(request: Request, document: Document, operation: str | None) -> None:
-    """A GET must not change anything: links and caches repeat it."""
-    if request.method == "POST" or document.node is None:
-        return
-    for each in document.node.definitions:
-        named = isinstance(each, OperationDefinitionNode) and operation in (
-            None,
-            each.name.value if each.name else None,
+def _operation(document: DocumentNode, name: str | None) -> OperationDefinitionNode:
+    """The operation that is asked for. Raises ``GraphQLError`` where that is not clear."""
+    found = [each for each in document.definitions if isinstance(each, OperationDefinitionNode)]
+    named = [each for each in found if name is None or (each.name is not None and each.name.value == name)]
+    if not named:
+        raise GraphQLError(
+            f'The document has no operation called "{name}".' if name else "The document has no operation."
         )
-        if named and each.operation is not OperationType.QUERY:  # type: ignore[attr-defined]
-            raise Refused("METHOD", "A mutation cannot be sent by GET: use POST.", allow="POST")
+    if len(named) > 1:
+        raise GraphQLError("The document has several operations: say which one with operationName.")
+    return named[0]
 
 
 def _unauthenticated(fact: str) -> Refused:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Any
 
 import sqlalchemy as sa
-import strawberry
 from strawberry.types import Info
 from strawberry.types.field import StrawberryField
 
@@ -29,6 +28,7 @@ from schema.mutation import (
     IfVersion,
     PolicyArgument,
     batch,
+    described,
     field,
     found,
     reading,
@@ -82,7 +82,7 @@ def _listing_upsert() -> StrawberryField:
         payload.single(registry.part("product")),
         **reading(
             product=_reference("The product."),
-            input=inputs.of(part),
+            input=described(inputs.of(part), "The listing."),
             if_version=IfVersion,
             idempotency_key=IdempotencyKey,
         ),
@@ -119,9 +119,9 @@ def _listing_end() -> StrawberryField:
         **{
             **reading(
                 product=_reference("The product."),
-                at=_argument(datetime | None, "When it ends; null for now."),
+                at=described(datetime | None, "When it ends; null for now."),
             ),
-            "channel": _argument(str, "The channel's code."),
+            "channel": described(str, "The channel's code."),
             "if_version": IfVersion,
             "idempotency_key": IdempotencyKey,
         },
@@ -172,7 +172,7 @@ def _price_upsert() -> StrawberryField:
         payload.single(registry.part("product")),
         **reading(
             variant=_reference("The variant; its key is the SKU."),
-            input=inputs.of(registry.part("price")),
+            input=described(inputs.of(registry.part("price")), "The price."),
             if_version=IfVersion,
             idempotency_key=IdempotencyKey,
         ),
@@ -209,7 +209,7 @@ def _product_assets_set() -> StrawberryField:
         payload.single(registry.part("product")),
         **reading(
             product=_reference("The product."),
-            assets=list[inputs.of(part)],  # type: ignore[misc]
+            assets=described(list[inputs.of(part)], "The assets, first to last."),  # type: ignore[misc]
             if_version=IfVersion,
             idempotency_key=IdempotencyKey,
         ),
@@ -248,7 +248,7 @@ def _variant_create() -> StrawberryField:
         payload.single(registry.part("product")),
         **reading(
             product=_reference("The product."),
-            input=inputs.of(registry.part("variant")),
+            input=described(inputs.of(registry.part("variant")), "The variant."),
             if_version=IfVersion,
             idempotency_key=IdempotencyKey,
         ),
@@ -286,7 +286,7 @@ def _variant_update() -> StrawberryField:
         payload.single(registry.part("product")),
         **reading(
             variant=_reference("The variant; its key is the SKU."),
-            input=inputs.of(registry.part("variant")),
+            input=described(inputs.of(registry.part("variant")), "The variant."),
             if_version=IfVersion,
             idempotency_key=IdempotencyKey,
         ),
@@ -343,7 +343,11 @@ def _stock_set() -> StrawberryField:
         stock_set,
         f"Set the levels of up to {LARGEST_STOCK_BATCH} variants and locations.",
         payload.batch(part),
-        **reading(rows=list[inputs.of(part)], policy=PolicyArgument, idempotency_key=IdempotencyKey),  # type: ignore[misc]
+        **reading(
+            rows=described(list[inputs.of(part)], "The levels."),
+            policy=PolicyArgument,
+            idempotency_key=IdempotencyKey,
+        ),  # type: ignore[misc]
     )
 
 
@@ -372,7 +376,7 @@ def _order_place() -> StrawberryField:
         order_place,
         "Place an order: make it with the status placed, its amounts and texts fixed as they are given.",
         payload.single(part),
-        **reading(input=inputs.of(part), idempotency_key=IdempotencyKey),
+        **reading(input=described(inputs.of(part), "The order."), idempotency_key=IdempotencyKey),
     )
 
 
@@ -430,8 +434,4 @@ def _variant(tx: sa.Connection, named: Json) -> tuple[int, str]:
 
 
 def _reference(description: str) -> Any:
-    return _argument(inputs.Reference, description)
-
-
-def _argument(type_: Any, description: str) -> Any:
-    return Annotated[type_, strawberry.argument(description=description)]
+    return described(inputs.Reference, description)
