@@ -1,4 +1,4 @@
-"""The hub's own part of the relay: it numbers changes, turns windows, and drops what the feed need not keep.
+"""The hub's own part of the relay: it numbers changes, turns windows, and drops what need not be kept.
 
 Any number of processes may run it; what one holds, the others leave alone or wait for.
 """
@@ -11,7 +11,7 @@ from threading import Event, Thread
 
 import sqlalchemy as sa
 
-from hub import sequencer, window
+from hub import idempotency, sequencer, window
 from hub.config import Settings
 from hub.db import HUB, Database
 
@@ -57,6 +57,7 @@ def _tidy(settings: Settings) -> Callable[[Database], bool]:
     def tidy(database: Database) -> bool:
         with database.write(HUB) as tx:
             sequencer.drop_old(tx, settings.feed_days)
+            idempotency.purge(tx)
         return False
 
     return tidy
