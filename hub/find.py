@@ -111,18 +111,28 @@ def _repeated(part: Part, named: Way | None) -> Duplicate:
     )
 
 
+def _twice(part: Part) -> Duplicate:
+    title = part.name.replace("_", " ")
+    return Duplicate(f"Another row of the same batch is about the same {title}: leave one out.")
+
+
 def _match_by_columns(tx: sa.Connection, part: Part, drafts: Sequence[Draft]) -> None:
     columns = [part.fields()[name][0] for name in part.kept.match]
     named = [draft for draft in drafts if draft.id is None and not draft.errors]
     pairs = [tuple(draft.values.get(column.name) for column in columns) for draft in named]
-    known = {
-        tuple(values): number
-        for number, *values in tx.execute(
-            sa.select(part.table.c.id, *columns).where(sa.tuple_(*columns).in_(pairs))
-        )
-    }
+    # Arrays, not a list of pairs: a statement of ten thousand pairs is more than PostgreSQL's stack takes.
+    lists = zip(columns, zip(*pairs, strict=True), strict=True) if pairs else ()
+    arrays = [sa.cast(list(values), sa.ARRAY(column.type)) for column, values in lists]
+    given = sa.func.unnest(*arrays).table_valued(*(column.name for column in columns)).render_derived("given")
+    same = sa.and_(*(column == given.c[column.name] for column in columns))
+    found = sa.select(part.table.c.id, *columns).join_from(part.table, given, same)
+    known = {tuple(values): number for number, *values in (tx.execute(found) if pairs else ())}
+    seen: set[tuple[Any, ...]] = set()
     for draft, pair in zip(named, pairs, strict=True):
         draft.id = known.get(pair)
+        if pair in seen:
+            draft.refuse(_twice(part))
+        seen.add(pair)
     _take_current(part, drafts, lock(tx, part, (draft.id for draft in drafts if draft.id is not None)))
 
 
