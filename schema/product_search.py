@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from schema.ordinary import Listed
 
 DESCRIPTION = (
-    "Words to search for, best hits first: names, texts, attributes, numbers such as SKU and GTIN. With a channel it "
-    "searches what is on offer there, in the locale of the query; staff without a channel search everything. Goes with "
-    "filter, first and after."
+    "Words to search for, best hits first: names, texts, attributes, numbers such as SKU and GTIN, in the locale of the "
+    "query. A storefront searches what is on offer in its channel; staff and apps search everything, and name the "
+    "channel and filter by listed to see what a storefront finds. Goes with filter, first and after."
 )
 
 
@@ -35,7 +35,7 @@ async def page(listed: Listed, text: str) -> Connection[Any]:
         raise Invalid("A search has its own order: leave out sort, last and before.", ("search",))
     question = query.Question(
         text,
-        channel_id=listed.scope.channel.id if listed.scope.channel else None,
+        channel_id=_offered_in(listed),
         locale=_locale(listed.scope),
         moment=listed.scope.as_of,
         within=await _within(listed),
@@ -45,6 +45,12 @@ async def page(listed: Listed, text: str) -> Connection[Any]:
         [hit.product_id for hit in found.hits]
     )
     return _connection(found, nodes, after=paging.after is not None)
+
+
+def _offered_in(listed: Listed) -> int | None:
+    """The channel whose offer is searched; null for those for whom a channel is only the context."""
+    scope = listed.scope
+    return scope.channel.id if scope.channel and not listed.context.viewer.sees_unlisted else None
 
 
 def _connection(found: query.Found, nodes: list[Any], *, after: bool) -> Connection[Any]:

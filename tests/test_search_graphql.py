@@ -83,6 +83,14 @@ def test_staff_find_what_is_not_listed(shop: Shop, shopper: Asker, staff: Asker)
     assert shopper.names("rohfassung", channel="web", locale="de") == []
 
 
+def test_a_channel_is_only_the_context_for_staff(shop: Shop, staff: Asker) -> None:
+    shop.product({"de": "Rohfassung"}, channels=())
+    shop.product({"de": "Rohfassung, doch gelistet"}, channels=(WEB,))
+    eventually(lambda: len(staff.names("rohfassung", channel="web", locale="de")) == 2)
+    listed = staff.names("rohfassung", channel="web", locale="de", filter={"listed": True})
+    assert listed == ["Rohfassung, doch gelistet"]
+
+
 def test_a_gtin_with_spaces_is_found_first(shop: Shop, shopper: Asker) -> None:
     product = shop.product({"de": "Wasserkocher"}, sku="WK-1")
     digits = shop.gtin(product)
