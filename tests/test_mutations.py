@@ -513,3 +513,23 @@ def test_the_feed_is_read_page_by_page_to_its_end(shop: Server) -> None:
 def test_a_page_of_the_feed_that_cannot_be_is_refused(shop: Server, arguments: str, code: str) -> None:
     answer = shop.graphql(f"{{ changes({arguments}) {{ nodes {{ sequence }} }} }}")
     assert answer["errors"][0]["extensions"]["code"] == code
+
+
+def test_ten_thousand_levels_are_taken_and_two_of_the_same_are_not(shop: Server) -> None:
+    products = [
+        {"slug": f"bulk-{number}", "type": {"key": "shirt"}, "variants": [{"sku": f"bulk-{number}"}]}
+        for number in range(5_000)
+    ]
+    assert not any(result.errors for result in written(shop.database, "product", *products))
+    text = "mutation($rows: [StockInput!]!) { answer: stockSet(rows: $rows) { userErrors { code field } results { outcome } } }"
+    rows = [
+        {"variant": {"key": f"bulk-{number}"}, "location": {"key": place}, "onHand": number}
+        for number in range(5_000)
+        for place in ("north", "south")
+    ]
+    for outcome in ("CREATED", "UNCHANGED"):
+        assert {each["outcome"] for each in ask(shop, text, rows=rows)["results"]} == {outcome}
+    twice = ask(shop, text, rows=[{**rows[0], "onHand": 7}, {**rows[0], "onHand": 8}])
+    assert twice["userErrors"] == [{"code": "DUPLICATE", "field": ["rows", "1"]}]
+    total = "SELECT sum(on_hand) FROM stock s JOIN variant v ON v.id = s.variant_id WHERE v.sku LIKE 'bulk-%'"
+    assert all_rows(shop.database, total) == [(2 * sum(range(5_000)),)]
