@@ -84,11 +84,11 @@ def test_staff_find_what_is_not_listed(shop: Shop, shopper: Asker, staff: Asker)
 
 
 def test_a_channel_is_only_the_context_for_staff(shop: Shop, staff: Asker) -> None:
-    shop.product({"de": "Rohfassung"}, channels=())
-    shop.product({"de": "Rohfassung, doch gelistet"}, channels=(WEB,))
-    eventually(lambda: len(staff.names("rohfassung", channel="web", locale="de")) == 2)
-    listed = staff.names("rohfassung", channel="web", locale="de", filter={"listed": True})
-    assert listed == ["Rohfassung, doch gelistet"]
+    shop.product({"de": "Entwurf"}, channels=())
+    shop.product({"de": "Entwurf, doch gelistet"}, channels=(WEB,))
+    eventually(lambda: len(staff.names("entwurf", channel="web", locale="de")) == 2)
+    listed = staff.names("entwurf", channel="web", locale="de", filter={"listed": True})
+    assert listed == ["Entwurf, doch gelistet"]
 
 
 def test_a_gtin_with_spaces_is_found_first(shop: Shop, shopper: Asker) -> None:
