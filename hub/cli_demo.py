@@ -89,6 +89,7 @@ def _fill(settings: Settings, scale: float | None) -> dict[str, str]:
         chosen = shop.chosen(stands, scale, datetime.now(UTC).date())
         if stands.filled:
             typer.echo(f"The demo of {chosen.day} is there, at scale {chosen.scale:g}.")
+            _draw(chosen, settings.var / "assets")
         else:
             _make(database, chosen, settings.var / "assets", resumed=stands.shop is not None)
         return keys.ready(database, settings.secret, settings.var)
@@ -105,6 +106,15 @@ def _make(database: Database, shop: Shop, assets: Path, *, resumed: bool) -> Non
     with _bars() as progress:
         report = fill(database, shop, assets, progress)
     _summarise(report, time.monotonic() - began)
+
+
+def _draw(shop: Shop, assets: Path) -> None:
+    """The pictures, where the database came without its files."""
+    from hub.demo.fill import draw, is_drawn
+
+    if not is_drawn(assets):
+        with _bars() as progress:
+            draw(shop, assets, progress)
 
 
 @contextmanager
@@ -124,13 +134,19 @@ def _bars() -> Iterator[Progress]:
 
 
 def _summarise(report: Report, seconds: float) -> None:
-    """What there is = what was made now + what was there before."""
-    for noun, made in report.made.items():
-        kept = report.kept[noun]
-        named = noun.replace("_", " ").capitalize()
-        typer.echo(f"{named:14} {made + kept:7} = {made} made + {kept} there before")
+    for line in summary(report):
+        typer.echo(line)
     typer.echo(f"{'Picture files':14} {report.pictures:7} drawn")
     typer.echo(f"Filled in {seconds:.0f} s.")
+
+
+def summary(report: Report) -> list[str]:
+    """One line a noun: what there is = what was made now + what was there before."""
+    return [
+        f"{noun.replace('_', ' ').capitalize():14} {report.made[noun] + report.kept[noun]:7}"
+        f" = {report.made[noun]} made + {report.kept[noun]} there before"
+        for noun in dict.fromkeys([*report.made, *report.kept])
+    ]
 
 
 def _serve(settings: Settings, tokens: dict[str, str]) -> None:

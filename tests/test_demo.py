@@ -20,7 +20,7 @@ import sqlalchemy as sa
 
 from hub import gtin, registry
 from hub.attribute import TYPES
-from hub.cli_demo import settled
+from hub.cli_demo import settled, summary
 from hub.config import Settings
 from hub.db import Database
 from hub.demo import item, sample
@@ -234,6 +234,8 @@ def test_an_interrupted_fill_is_resumed(
     assert resumed.kept["product"] == SHOP.products
     assert resumed.made["order"] == SHOP.orders
     assert resumed.made + resumed.kept == report.made
+    assert "Customer           100 = 0 made + 100 there before" in summary(resumed)
+    assert "Order              400 = 400 made + 0 there before" in summary(resumed)
     assert dump(database) == dump(module_database)
     with database.read() as tx:
         assert state(tx) == State(SHOP, filled=True)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from threading import Thread
+from threading import Event
 from typing import Any
 
 import sqlalchemy as sa
@@ -64,19 +66,30 @@ def fill(database: Database, shop: Shop, folder: Path, progress: Progress) -> Re
     process fills the same database.
     """
     report = Report()
-    with database.engine.connect() as held:
-        if not held.scalar(sa.select(sa.func.pg_try_advisory_lock(LOCK))):
-            raise InUse("Another process is filling this database: wait until it is done.")
-        drawing = Thread(target=_draw, args=(shop, folder, report, progress), name="pictures")
-        drawing.start()
+    stop = Event()
+    with _alone(database), ThreadPoolExecutor(1) as beside:
+        drawing = beside.submit(draw, shop, folder, progress, stop)
         try:
             _begin(database, shop, report)
             for step in steps(shop):
                 _run(database, step, report, progress)
-        finally:
-            drawing.join()
+        except BaseException:
+            stop.set()
+            raise
+        report.pictures = drawing.result()
         _end(database, shop)
     return report
+
+
+@contextmanager
+def _alone(database: Database) -> Iterator[None]:
+    with database.engine.connect() as held:
+        if not held.scalar(sa.select(sa.func.pg_try_advisory_lock(LOCK))):
+            raise InUse("Another process is filling this database: wait until it is done.")
+        try:
+            yield
+        finally:
+            held.execute(sa.select(sa.func.pg_advisory_unlock(LOCK)))
 
 
 def steps(shop: Shop) -> Iterator[Step]:
@@ -88,11 +101,21 @@ def steps(shop: Shop) -> Iterator[Step]:
     yield Step("Stock", shop.products, 200, _stock, _has_stock)
 
 
-def _draw(shop: Shop, folder: Path, report: Report, progress: Progress) -> None:
+def draw(shop: Shop, folder: Path, progress: Progress, stop: Event | None = None) -> int:
+    """Draw the pictures that are not in ``folder`` yet, until ``stop`` is set; gives how many those were."""
     files = dict.fromkeys(shown.file for number in range(shop.products) for shown in Item(number).pictures)
+    drawn = 0
     for done, name in enumerate(files, start=1):
-        report.pictures += picture.draw_all(folder, [name])
+        if stop is not None and stop.is_set():
+            break
+        drawn += picture.draw_all(folder, [name])
         progress("Pictures", done, len(files))
+    return drawn
+
+
+def is_drawn(folder: Path) -> bool:
+    """Whether the pictures are there, told by the first one of the documentation's cup."""
+    return (folder / Item(2).pictures[0].file).exists()
 
 
 def _begin(database: Database, shop: Shop, report: Report) -> None:

@@ -56,7 +56,7 @@ SUBSCRIBE = Sample(
 )
 
 CHANGE = Sample(
-    "Change one, and it arrives",
+    "Change one, and it arrives; give another amount the second time",
     "erp",
     """mutation { priceUpsert(variant: { key: "CUP-ESP-WHITE" },
     input: { priceList: { key: "retail-eur" }, amount: "13.50" }) { userErrors { message } } }""",
