@@ -58,6 +58,7 @@ def skus(ask: Asking, filter_: str) -> list[str]:
         ('{name: {eq: "Alpha shirt"}}', []),
         ("{name: {isEmpty: true}}", ["draft"]),
         ('{name: {ne: "Beta shirt"}}', ["alpha", "gamma", "draft"]),
+        ('{name: {notIn: ["Beta shirt", "gamma shirt"]}}', ["alpha", "draft"]),
         # Connectives.
         ('{and: [{slug: {ne: "alpha"}}, {slug: {ne: "beta"}}]}', ["gamma", "draft"]),
         ('{or: [{slug: {eq: "alpha"}}, {slug: {eq: "beta"}}]}', ["alpha", "beta"]),

@@ -9,9 +9,10 @@ import pytest
 
 from hub.db import Database
 from hub.errors import Code
+from hub.viewer import Viewer
 from search.index import Index
 from search.rebuild import rebuild
-from tests.reading import STOREFRONT, Asking, asking, fill, names
+from tests.reading import STAFF, STOREFRONT, Asking, asking, fill, names
 
 
 @pytest.fixture(scope="module")
@@ -24,8 +25,8 @@ def ask(module_database: Database, tmp_path_factory: pytest.TempPathFactory) -> 
         yield opened
 
 
-def found(ask: Asking, arguments: str) -> list[str]:
-    return names(ask(f"{{ products({arguments}) {{ nodes {{ slug }} }} }}")["products"])
+def found(ask: Asking, arguments: str, viewer: Viewer = STAFF) -> list[str]:
+    return names(ask(f"{{ products({arguments}) {{ nodes {{ slug }} }} }}", viewer)["products"])
 
 
 def test_a_search_finds_by_text_and_by_number(ask: Asking) -> None:
@@ -34,15 +35,19 @@ def test_a_search_finds_by_text_and_by_number(ask: Asking) -> None:
     assert found(ask, 'search: "alpha-blue", channel: "web"')[0] == "alpha"
 
 
-def test_with_a_channel_it_searches_what_is_on_offer_there(ask: Asking) -> None:
-    assert set(found(ask, 'search: "shirt", channel: "web", locale: "en"')) == {"alpha", "beta"}
-    assert found(ask, 'search: "shirt", channel: "us", locale: "en"') == []
-    assert set(found(ask, 'search: "shirt"')) == {"alpha", "beta", "gamma"}
+def test_a_storefront_searches_what_is_on_offer(ask: Asking) -> None:
+    assert set(found(ask, 'search: "shirt", channel: "web", locale: "en"', STOREFRONT)) == {"alpha", "beta"}
+    assert found(ask, 'search: "shirt", channel: "us", locale: "en"', STOREFRONT) == []
     later = 'search: "shirt", channel: "web", locale: "en", asOf: "2032-01-01T00:00:00Z"'
-    assert set(found(ask, later)) == {"alpha", "gamma"}
+    assert set(found(ask, later, STOREFRONT)) == {"alpha", "gamma"}
 
 
-def test_a_filter_narrows_a_search(ask: Asking) -> None:
+def test_staff_search_everything_and_narrow_it_by_filters(ask: Asking) -> None:
+    assert set(found(ask, 'search: "shirt"')) == {"alpha", "beta", "gamma"}
+    assert set(found(ask, 'search: "shirt", channel: "web", locale: "en", filter: {listed: true}')) == {
+        "alpha",
+        "beta",
+    }
     arguments = 'search: "shirt", channel: "web", locale: "en", filter: {attribute: {code: "rating", eq: 5}}'
     assert found(ask, arguments) == ["beta"]
 
