@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from hub.demo.sample import Sample
     from hub.demo.shop import Shop
 
-app = typer.Typer(help="A generated shop to look at, without outside data.")
+app = typer.Typer(help="Fill a generated shop once, then serve it and print addresses and tokens.")
 
 FILE = "demo.json"
 LOOPBACK = ip_network("127.0.0.0/8")

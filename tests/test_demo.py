@@ -75,7 +75,7 @@ def _rows(tx: sa.Connection, table: sa.Table) -> list[Row]:
 
 
 def _counted(table: sa.Table, row: Row, numbers: Numbers) -> Row:
-    found = _referring(row, numbers) | {"id": numbers[table.name][row["id"]]}
+    found: Row = _referring(row, numbers) | {"id": numbers[table.name][row["id"]]}
     for column in table.columns:
         for key in column.foreign_keys:
             if key.column.name == "id" and row[column.name] is not None:
