@@ -11,7 +11,8 @@ import psycopg
 import sqlalchemy as sa
 from psycopg import errors as pg
 
-from hub.errors import Conflict, Duplicate, HubError, InUse, Invalid, NotFound
+from hub.draft import Draft
+from hub.errors import Conflict, Duplicate, HubError, InUse, Invalid, NotFound, Path
 
 _DETAIL = re.compile(r"\((?P<columns>.*?)\)=\((?P<values>.*?)\)(?= |$)")
 
@@ -63,6 +64,30 @@ def of(error: sa.exc.DBAPIError) -> HubError:
     if retryable(error):
         return Conflict("Someone else changed the same objects at the same moment: retry.")
     raise error
+
+
+def place(error: sa.exc.DBAPIError, root: Draft) -> Path:
+    """Where in the one row that was written the refused value stands; its start where that cannot be told."""
+    original = error.orig
+    if not isinstance(original, psycopg.Error):
+        return ()
+    columns, values = _detail(original)
+    named = dict(zip(columns.split(", "), values.split(", "), strict=False))
+    found = [draft for draft in root.walk() if _holds(draft, original.diag.table_name, named)]
+    if len(found) != 1:
+        return ()
+    names = [name for name, (column, _) in found[0].part.fields().items() if column.name in named]
+    return (*found[0].path, names[0]) if len(names) == 1 else found[0].path
+
+
+def _holds(draft: Draft, table: str | None, named: dict[str, str]) -> bool:
+    """Whether a draft is of the table, and has all of the values named that an input gives."""
+    own = {name: value for name, value in named.items() if name in draft.values}
+    return (
+        draft.part.name == table
+        and not draft.remove
+        and all(str(draft.values[name]) == value for name, value in own.items())
+    )
 
 
 def _detail(original: psycopg.Error) -> tuple[str, str]:

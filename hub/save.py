@@ -160,7 +160,10 @@ def _attempt(tx: sa.Connection, part: Part, items: Sequence[_Item]) -> None:
     except sa.exc.DBAPIError as error:
         if refusal.retryable(error):
             raise
-        _split(tx, part, list(good), refusal.of(error))
+        refused = refusal.of(error)
+        if len(good) == 1:
+            refused = refused.under(*refusal.place(error, *good.values()))
+        _split(tx, part, list(good), refused)
 
 
 def _split(tx: sa.Connection, part: Part, items: list[_Item], refused: HubError) -> None:
@@ -184,7 +187,7 @@ def _check_modes(part: Part, drafts: dict[_Item, Draft]) -> None:
     for item, draft in drafts.items():
         item.id, item.exists = draft.id, draft.current is not None
         if item.mode is Mode.CREATE and draft.current is not None:
-            draft.refuse(_exists(part, draft))
+            draft.refuse(_exists(part, draft), *((part.kept.key,) if part.kept.key in draft.values else ()))
         if item.mode is Mode.UPDATE and draft.current is None and not draft.errors:
             draft.refuse(
                 NotFound(f"No such {part.name.replace('_', ' ')} exists: create it, or name one that does.")

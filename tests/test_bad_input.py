@@ -72,13 +72,13 @@ CASES: dict[str, tuple[Json, str, list[str], tuple[str, ...]]] = {
     "SKU of another product": (
         {"variants": [{"sku": "TAKEN"}]},
         "DUPLICATE",
-        ["input"],
+        ["input", "variants", "0", "sku"],
         ('"TAKEN"', "exists already", "choose another"),
     ),
     "GTIN of another variant": (
         variant(identifiers=[{"type": "GTIN", "value": "4006381333931"}]),
         "DUPLICATE",
-        ["input"],
+        ["input", "variants", "0", "identifiers", "0", "value"],
         ("04006381333931", "belongs to another variant", "remove it there"),
     ),
     "GTIN of 11 digits": (
@@ -202,7 +202,12 @@ CASES: dict[str, tuple[Json, str, list[str], tuple[str, ...]]] = {
         ("10.001 EUR", "more than 2 decimals", "round it"),
     ),
     "price in another currency": (price(currency="USD"), "INVALID", ["input"], ("currency",)),
-    "negative price": (price(amount="-1"), "INVALID", ["input"], ("negative", "give 0 or more")),
+    "negative price": (
+        price(amount="-1"),
+        "INVALID",
+        ["input", "variants", "0", "prices", "0"],
+        ("negative", "give 0 or more"),
+    ),
     "price that ends before it starts": (
         price(startsAt="2026-02-01T00:00:00Z", endsAt="2026-01-01T00:00:00Z"),
         "INVALID",
