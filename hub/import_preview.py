@@ -12,7 +12,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from hub import aggregate, change, import_rejects, import_run, importing, registry
+from hub import aggregate, change, import_check, import_rejects, import_run, importing, registry
 from hub.change import Changed
 from hub.db import Database, Writer, sign
 from hub.importing import Progress, Summary
@@ -41,11 +41,11 @@ def preview(
     rejects: Path,
 ) -> tuple[Summary, int]:
     """Show what an import would change, and write its rejects; gives its summary and how many records were refused."""
-    found = importing.check(path, mapping)
+    found = import_check.check(path, mapping)
     with database.engine.connect() as tx, tx.begin() as everything:
         stored = import_run.start(tx, **importing.what(path, mapping, found))
         sign(tx, Writer(actor=f"import:{stored['id']}", source=mapping.system))
-        running = importing.Run(_staying(tx), path, mapping, stored)
+        running = importing.Run(_staying(tx), path, mapping, stored, in_lanes=False)
         running.go(found.size, tell)
         for difference in _differences(tx):
             show(difference)

@@ -1,25 +1,29 @@
 """Imports: a file of any length through a mapping into the hub, batch by batch.
 
-A batch is one transaction: products, what they need, what was refused, and how far the run has come. A run that was
-killed goes on after its last batch.
+A batch is one transaction: products, what was refused, and how far the run has come. What products need (types,
+options, pictures) is made just before; making it again changes nothing. A run that was killed goes on after its last
+batch.
 """
 
 from __future__ import annotations
 
 import gc
 import itertools
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
-from hub import import_match, import_run, reading, refusal
+from hub import import_check, import_match, import_run, reading, refusal
 from hub.db import Database, Writer
 from hub.errors import Conflict, Duplicate, HubError, Required
+from hub.import_batch import Batch, gtins
 from hub.import_ground import Known, Needs, lay
 from hub.import_run import COUNTS, ImportReject, ImportRun, ImportSeen
 from hub.mapper import Mapper, Refusal, Row
@@ -29,6 +33,9 @@ from hub.reading import Position, Record
 from hub.save import Mode, Policy, Result, save
 
 BATCH = 500
+LANES = 2
+"""Batches that are written at once: while the database writes one, Python prepares the other."""
+
 ATTEMPTS = 5
 """How often a batch is tried that others' writes get in the way of."""
 
@@ -36,6 +43,7 @@ LOCK = 4_823_002
 WAIT_SECONDS = 15
 """How long a run waits for the one before it on the same file: a killed one's transaction may take a moment to end."""
 
+Made = TypeVar("Made")
 Transaction = Callable[[], AbstractContextManager[sa.Connection]]
 
 
@@ -67,59 +75,11 @@ class Summary:
             raise ValueError(f"The summary does not add up: {self}")
 
 
-@dataclass
-class Batch:
-    """Some records on their way into the hub: the rows that are good so far, and what was refused."""
-
-    records: Sequence[Record]
-    rows: list[tuple[int, Row]] = field(default_factory=list)
-    refusals: list[tuple[int, Refusal]] = field(default_factory=list)
-    outcomes: dict[str, int] = field(default_factory=dict)
-
-    def skip(self, number: int, *why: Refusal) -> None:
-        """Refuse a record."""
-        self.outcomes["skipped"] = self.outcomes.get("skipped", 0) + 1
-        self.refusals += [(number, each) for each in why]
-
-    def drop(self, bad: dict[int, Refusal]) -> None:
-        """Refuse rows by their record's number."""
-        for number, _ in self.rows:
-            if number in bad:
-                self.skip(number, bad[number])
-        self.rows = [(number, row) for number, row in self.rows if number not in bad]
-
-
-def check(path: Path, mapping: Mapping) -> reading.Measure:
-    """Look at a file before anything is written. Raises ``HubError`` where it cannot be imported."""
-    if not path.is_file():
-        raise Required(f'File "{path}" does not exist: name one that does.')
-    found = reading.measure(path)
-    columns = reading.columns(path, mapping.form)
-    if columns is not None:
-        _check_columns(columns, mapping)
-    return found
-
-
-def _check_columns(columns: Sequence[str], mapping: Mapping) -> None:
-    known = Mapper(mapping).known | {reading.ERROR}
-    unknown = [name for name in columns if name not in known]
-    if unknown and mapping.refuse_unknown:
-        raise refusal_of_columns(unknown, mapping)
-
-
-def refusal_of_columns(unknown: Sequence[str], mapping: Mapping) -> HubError:
-    """The refusal of a CSV file with columns that its mapping does not name."""
-    named = ", ".join(f'"{name}"' for name in unknown)
-    return Required(
-        f'Mapping "{mapping.name}" does not name the columns {named}: map them, or list them under ignore.'
-    )
-
-
 def run(
     database: Database, path: Path, mapping: Mapping, tell: Callable[[Progress], None], batch: int = BATCH
 ) -> Summary:
     """Import a file, or go on with the run of it that was cut short. Raises ``HubError`` where none of it can be."""
-    found = check(path, mapping)
+    found = import_check.check(path, mapping)
     named = what(path, mapping, found)
     with _alone(database, named):
         with database.engine.begin() as tx:
@@ -180,7 +140,11 @@ def _collecting_by_hand() -> Iterator[None]:
 
 
 class Run:
-    """One run on its way through a file."""
+    """One run on its way through a file.
+
+    ``in_lanes``: a batch may be written while the next one is made ready and, where both may, written; each has a
+    transaction of its own then.
+    """
 
     def __init__(
         self,
@@ -189,6 +153,8 @@ class Run:
         mapping: Mapping,
         stored: sa.RowMapping,
         batch: int = BATCH,
+        *,
+        in_lanes: bool = True,
     ) -> None:
         self.id: int = stored["id"]
         self.made: dict[str, int] = {}
@@ -198,6 +164,7 @@ class Run:
         self._mapper = Mapper(mapping)
         self._start = Position(stored["offset"], stored["number"], stored["line"])
         self._batch = batch
+        self._in_lanes = in_lanes
 
     def go(self, size: int, tell: Callable[[Progress], None]) -> None:
         """Take the file from where the run stands to its end."""
@@ -207,10 +174,7 @@ class Run:
         records = reading.records(self._path, self._mapping.form, self._start)
         tell(Progress(self._start.offset, size, self._start.number))
         with _collecting_by_hand():
-            while some := list(itertools.islice(records, self._batch)):
-                self._take(some)
-                gc.collect()
-                tell(Progress(some[-1].end.offset, size, some[-1].number))
+            self._take_all(records, lambda last: tell(Progress(last.end.offset, size, last.number)))
         tell(Progress(size, size, self._start.number))
 
     def summary(self, database: Database) -> Summary:
@@ -224,30 +188,49 @@ class Run:
         counts = tx.execute(sa.select(*columns).where(ImportRun.id == self.id)).mappings().one()
         return Summary(run=self.id, **counts, made=self.made, resumed=self._start.number)
 
-    def _take(self, records: Sequence[Record]) -> None:
-        """One batch, tried again where someone else wrote the same objects at the same moment."""
-        for attempt in range(1, ATTEMPTS + 1):
-            try:
-                with self._transaction() as tx:
-                    needs = self._write(tx, records)
-            except sa.exc.DBAPIError as error:
-                if attempt == ATTEMPTS or not refusal.retryable(error):
-                    raise
-            else:
-                self._known.learn(needs)
-                return
+    def _take_all(self, records: Iterator[Record], tell: Callable[[Record], None]) -> None:
+        """Batch after batch. One is made ready while the one before it is written; two at once where they may."""
+        ahead: deque[tuple[Batch, Future[None]]] = deque()
+        with ThreadPoolExecutor(LANES) as lanes:
+            while some := list(itertools.islice(records, self._batch)):
+                batch = _retried(partial(self._ready, some))
+                while ahead and (len(ahead) == LANES or not ahead[-1][0].is_apart_from(batch)):
+                    _wait(ahead, tell)
+                before = ahead[-1][1] if ahead else None
+                ahead.append((batch, lanes.submit(self._write, batch, before)))
+                if not self._in_lanes:
+                    _wait(ahead, tell)
+                gc.collect()
+            while ahead:
+                _wait(ahead, tell)
 
-    def _write(self, tx: sa.Connection, records: Sequence[Record]) -> Needs:
+    def _ready(self, records: Sequence[Record]) -> Batch:
+        """A batch with its rows, and with what they need made. Doing it again, also after a crash, changes nothing."""
         batch = Batch(records)
         self._map(batch)
-        self._refuse_repeats(tx, batch)
-        self._find(tx, batch)
-        self._refuse_taken_numbers(tx, batch)
-        needs = self._known.missing(Needs.of(row for _, row in batch.rows))
-        self._known.make(tx, needs)
-        self._save(tx, batch)
-        self._note(tx, batch)
-        return needs
+        with self._transaction() as tx:
+            self._refuse_repeats(tx, batch)
+            self._find(tx, batch)
+            needs = self._known.missing(Needs.of(row for _, row in batch.rows))
+            self._known.make(tx, needs)
+        self._known.learn(needs)
+        return batch
+
+    def _write(self, batch: Batch, before: Future[None] | None) -> None:
+        """Write a batch and how far the run is, in one commit that comes after that of the batch before it."""
+        ready = [batch]
+
+        def write() -> None:
+            # Writing changes the batch: another attempt starts from its records.
+            current = ready.pop() if ready else _retried(partial(self._ready, batch.records))
+            with self._transaction() as tx:
+                self._refuse_taken_numbers(tx, current)
+                self._save(tx, current)
+                if before is not None:
+                    before.result()
+                self._note(tx, current)
+
+        _retried(write)
 
     def _map(self, batch: Batch) -> None:
         for record in batch.records:
@@ -273,7 +256,7 @@ class Run:
                 bad[number] = self._repeat(row, first[str(row.key)])
         before = import_run.see(tx, self.id, first)
         for number, row in batch.rows:
-            if number not in bad and (earlier := before.get(str(row.key))) is not None:
+            if number not in bad and (earlier := before.get(str(row.key), number)) != number:
                 bad[number] = self._repeat(row, earlier)
         batch.drop(bad)
 
@@ -297,10 +280,10 @@ class Run:
         )
         if source is None or source.refuse != "value":
             return
-        owners = import_match.owners(tx, [one["value"] for _, row in batch.rows for one in _numbers(row)])
+        owners = import_match.owners(tx, [one["value"] for _, row in batch.rows for one in gtins(row)])
         for number, row in batch.rows:
             sku = row.data["variants"][0].get("sku")
-            for one in _numbers(row):
+            for one in gtins(row):
                 owner = owners.setdefault(one["value"], sku)
                 if owner != sku:
                     row.data["variants"][0]["identifiers"].remove(one)
@@ -384,9 +367,22 @@ class Run:
         }
 
 
-def _numbers(row: Row) -> list[dict[str, str]]:
-    variants = row.data.get("variants", [])
-    return [one for variant in variants for one in variant.get("identifiers", ()) if one["type"] == "gtin"]
+def _wait(ahead: deque[tuple[Batch, Future[None]]], tell: Callable[[Record], None]) -> None:
+    """Wait for the first of the batches that are being written."""
+    batch, written = ahead.popleft()
+    written.result()
+    tell(batch.records[-1])
+
+
+def _retried(work: Callable[[], Made]) -> Made:
+    """Do it, and again where someone else wrote the same objects at the same moment."""
+    for _ in range(1, ATTEMPTS):
+        try:
+            return work()
+        except sa.exc.DBAPIError as error:
+            if not refusal.retryable(error):
+                raise
+    return work()
 
 
 def _attribute_place(error: HubError) -> int | None:
