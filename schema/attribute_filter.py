@@ -12,9 +12,9 @@ from hub import product as tables
 from hub.attribute_value import ALL
 from hub.errors import Invalid, NotFound
 from schema import filter as filters
-from schema.declare import FilterSpec
 from schema.predicate import Asked, attribute, attribute_values
 from schema.scalar import Operand
+from schema.spec import FilterSpec
 
 if TYPE_CHECKING:
     from schema.filter import Where

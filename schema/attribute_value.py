@@ -15,10 +15,11 @@ from hub import ids
 from hub.attribute_value import NOT_APPLICABLE
 from schema import rule
 from schema.attribute_level import Leaf, Level, leaves
-from schema.declare import NOUNS, Values, by_name, resolved
+from schema.declare import NOUNS, by_name, resolved
 from schema.loader import build, by_id
 from schema.node import Node
 from schema.scalar import Long, moment
+from schema.spec import Values
 from schema.sql import Frame, options
 
 if TYPE_CHECKING:

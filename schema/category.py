@@ -10,9 +10,10 @@ import strawberry
 from hub.category import Category as Table
 from hub.product import ProductCategory
 from schema import filter as filters
-from schema.declare import NOUNS, FilterSpec, Through, column, connection, noun, one, text
+from schema.declare import NOUNS, column, connection, noun, one, text
 from schema.look_up import by_code, by_slug
 from schema.node import Aggregate
+from schema.spec import FilterSpec, Through
 
 if TYPE_CHECKING:
     from schema.connection import Connection

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from hub.collection import Collection as Table
 from hub.product import ProductCollection
-from schema.declare import Through, column, connection, noun, text
+from schema.declare import column, connection, noun, text
 from schema.look_up import by_code, by_slug
 from schema.node import Aggregate
+from schema.spec import Through
 
 if TYPE_CHECKING:
     from schema.connection import Connection

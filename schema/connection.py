@@ -16,8 +16,9 @@ import strawberry
 
 from hub.errors import Invalid, Limit
 from schema import sql
-from schema.declare import Argument, resolved
+from schema.declare import resolved
 from schema.scalar import LARGEST
+from schema.spec import Argument
 
 T = TypeVar("T")
 

@@ -11,8 +11,9 @@ import strawberry
 from hub import customer as tables
 from hub import value
 from schema import rule
-from schema.declare import LookUp, column, computed, connection, many, noun, one
+from schema.declare import column, computed, connection, many, noun, one
 from schema.node import Aggregate, Sourced
+from schema.spec import LookUp
 
 if TYPE_CHECKING:
     from schema.company import Company

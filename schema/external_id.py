@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from hub.external_id import ExternalId as Table
-from schema.declare import LookUp, column, noun
+from schema.declare import column, noun
 from schema.input import ExternalIdInput
+from schema.spec import LookUp
 
 if TYPE_CHECKING:
     from schema.declare import Noun

@@ -18,9 +18,10 @@ from strawberry.types.base import has_object_definition
 from hub import ids
 from hub.errors import Invalid, Limit
 from schema import rule, sql
-from schema.declare import NOUNS, Column, Many, Noun, One, Paged, Spec, Text
+from schema.declare import NOUNS, Noun
 from schema.predicate import compare
 from schema.scalar import Long
+from schema.spec import Column, Many, One, Paged, Spec, Text
 
 if TYPE_CHECKING:
     from hub.attribute_value import Definition

@@ -25,6 +25,7 @@ from hub.errors import HubError, Invalid, Path
 from hub.field import Field
 from hub.registry import Part
 from schema import declare
+from schema import spec as specs
 from schema.scalar import Long
 
 ANY_NOUN = "*"
@@ -164,9 +165,9 @@ class Slot:
 @cache
 def slots(part: Part) -> dict[str, Slot]:
     """The fields of a part's input by the row's names."""
-    found = {"id": Slot(strawberry.ID, f"Its id in this hub; {_named_by(part)}", _id_of(part.name))}
-    if not part.is_root:
-        found = {}
+    found: dict[str, Slot] = {}
+    if part.is_root or not part.kept.whole:
+        found["id"] = Slot(strawberry.ID, f"Its id in this hub; {_named_by(part)}", _id_of(part.name))
     found |= {name: _slot(part, name, *each) for name, each in part.fields().items()}
     for child in collections(part):
         found[child.kept.collection or ""] = _list_slot(child)
@@ -244,7 +245,7 @@ def _plain(part: Part, column: sa.Column[Any]) -> Any:
     read = declare.by_name(part.name)
     for name, spec in read.specs.items() if read else ():
         shown = read.fields[name].type_annotation if read else None
-        if isinstance(spec, declare.Column) and (spec.name or name) == column.name and shown is not None:
+        if isinstance(spec, specs.Column) and (spec.name or name) == column.name and shown is not None:
             evaluated = shown.evaluate()
             return next((each for each in get_args(evaluated) if each is not type(None)), evaluated)
     return column.type.python_type
@@ -348,10 +349,10 @@ def _description(part: Part, name: str, column: sa.Column[Any], declared: Field)
     return f"{said.partition('; null')[0].rstrip('.')}.{needed}{cleared}"
 
 
-def _specs(read: declare.Noun | None, column: str) -> Iterator[declare.Spec]:
+def _specs(read: declare.Noun | None, column: str) -> Iterator[specs.Spec]:
     for name, spec in read.specs.items() if read else ():
         named = getattr(spec, "name", None) or getattr(spec, "via", None) or name
-        if named == column and isinstance(spec, declare.Column | declare.Text | declare.One):
+        if named == column and isinstance(spec, specs.Column | specs.Text | specs.One):
             yield spec
 
 
@@ -361,5 +362,8 @@ def _summary(part: Part) -> str:
 
 
 def _named_by(part: Part) -> str:
+    if not part.is_root:
+        named = ", ".join(to_camel_case(name) for name in part.kept.match)
+        return f"left out, it is found by its {named}."
     key = f"by {to_camel_case(part.kept.key)} or by an " if part.kept.key else "by an "
     return f"left out, it is found {key}external id."

@@ -9,8 +9,9 @@ import sqlalchemy as sa
 
 from hub.listing import Listing as Table
 from schema import rule
-from schema.declare import FilterSpec, column, noun, one
+from schema.declare import column, noun, one
 from schema.node import Sourced
+from schema.spec import FilterSpec
 from schema.sql import BIGINTS
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from schema import rule, sql
-from schema.declare import Identity
+from schema.spec import Identity
 
 if TYPE_CHECKING:
     from strawberry.dataloader import DataLoader

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from hub.slug import FormerSlug
-from schema.declare import LookUp
+from schema.spec import LookUp
 
 
 def by_column(model: Any, column: str, description: str) -> LookUp:

@@ -15,8 +15,9 @@ import sqlalchemy as sa
 from schema import filter as filters
 from schema import ordinary, sql
 from schema.connection import Connection
-from schema.declare import NOUNS, Column, Field, Many, Noun, One, Paged, Spec, argument
+from schema.declare import NOUNS, Field, Noun
 from schema.node import Translation
+from schema.spec import Column, Many, One, Paged, Spec
 
 DECLARES = "@noun("
 
@@ -56,9 +57,7 @@ def complete(name: str, field: Field) -> None:
         return
     if field.resolver is None:
         field.resolver = ordinary.resolver(name, field.spec)
-    field.arguments = [
-        argument(each, declared, {}) for each, declared in ordinary.arguments(field.spec).items()
-    ]
+    field.take(ordinary.arguments(field.spec), {})
 
 
 def check(noun: Noun) -> None:

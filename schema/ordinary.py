@@ -15,18 +15,18 @@ from schema import attribute_level, attribute_value, rule, sort, sql
 from schema import filter as filters
 from schema.connection import ARGUMENTS as PAGING
 from schema.connection import Counted, Paging
-from schema.declare import (
-    NOUNS,
+from schema.declare import NOUNS, Noun, Resolver
+from schema.loader import build, by_id, remember, values
+from schema.node import OWN_NAME, Translation
+from schema.spec import (
     Argument,
     Column,
     Computed,
     Identity,
     Looked,
     Many,
-    Noun,
     One,
     Paged,
-    Resolver,
     Scoped,
     Spec,
     Text,
@@ -34,8 +34,6 @@ from schema.declare import (
     Translations,
     Values,
 )
-from schema.loader import build, by_id, remember, values
-from schema.node import OWN_NAME, Translation
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable

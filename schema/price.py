@@ -13,9 +13,10 @@ from hub import price as tables
 from hub.errors import Forbidden, Invalid
 from schema import filter as filters
 from schema import rule
-from schema.declare import NOUNS, Argument, column, noun, one
+from schema.declare import NOUNS, column, noun, one
 from schema.node import Sourced
 from schema.scalar import Long
+from schema.spec import Argument
 from schema.sql import BIGINTS
 
 if TYPE_CHECKING:

@@ -9,22 +9,11 @@ from schema import attribute_filter, product_search, rule
 from schema.asset import AssetLink
 from schema.attribute_value import AttributeValue
 from schema.category import MEMBERSHIP
-from schema.declare import (
-    Search,
-    Through,
-    column,
-    connection,
-    every_value,
-    found,
-    many,
-    noun,
-    one,
-    one_value,
-    text,
-)
+from schema.declare import column, connection, every_value, found, many, noun, one, one_value, text
 from schema.listing import LISTED, on_offer
 from schema.look_up import by_slug
 from schema.node import Aggregate
+from schema.spec import Search, Through
 
 if TYPE_CHECKING:
     from schema.category import Category

@@ -8,7 +8,7 @@ import strawberry
 
 from schema import attribute_value, nouns, root
 from schema.connection import Connection
-from schema.declare import NOUNS, Field, Noun, argument
+from schema.declare import NOUNS, Field, Noun
 from schema.node import Node
 
 
@@ -37,7 +37,7 @@ def build(title: str = "Query") -> type[Any]:
     for field in (each for _, each in fields.values()):
         assert field.spec is not None
         names = _names()
-        field.arguments = [argument(name, each, names) for name, each in field.spec.arguments.items()]
+        field.take(field.spec.arguments, names)
     namespace: dict[str, Any] = {
         "__annotations__": {name: annotation for name, (annotation, _) in fields.items()},
         "__module__": __name__,

@@ -11,9 +11,10 @@ from hub import ids
 from hub.errors import Invalid
 from schema import external_id, rule, sql
 from schema import filter as filters
-from schema.declare import Argument, Field, LookUp, Noun, Resolver, Spec, by_name
+from schema.declare import Field, Noun, Resolver, by_name
 from schema.loader import build, by_id, remember, values
 from schema.ordinary import Listed, listing
+from schema.spec import Argument, LookUp, Spec
 
 if TYPE_CHECKING:
     from schema.context import Context, Scope

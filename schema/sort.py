@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import strawberry
 
 from schema import sql
-from schema.declare import Column, Noun, Text
+from schema.declare import Noun
+from schema.spec import Column, Text
 
 if TYPE_CHECKING:
     from schema.context import Scope

@@ -13,12 +13,12 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from hub.aggregate import Aggregate
-from schema.declare import (
+from schema.declare import Noun
+from schema.spec import (
     Column,
     Computed,
     Looked,
     Many,
-    Noun,
     One,
     Paged,
     Scoped,

@@ -14,11 +14,12 @@ from schema import attribute_filter, rule
 from schema.asset import OF_VARIANT as ASSETS_OF_VARIANT
 from schema.asset import AssetLink
 from schema.attribute_value import AttributeValue
-from schema.declare import LookUp, column, every_value, looked, many, noun, one, one_value, text
+from schema.declare import column, every_value, looked, many, noun, one, one_value, text
 from schema.look_up import by_column
 from schema.node import Aggregate, Sourced
 from schema.price import ARGUMENTS as PRICE_ARGUMENTS
 from schema.price import found as price_found
+from schema.spec import LookUp
 
 if TYPE_CHECKING:
     from schema.price import Price, PriceFound

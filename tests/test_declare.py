@@ -96,7 +96,7 @@ def test_everything_that_can_be_read_is_described() -> None:
 def test_personal_columns_are_shown_under_the_customers_scope_alone() -> None:
     """A new personal column cannot be declared for other scopes without its field rule."""
     from hub.registry import parts
-    from schema.declare import Column, Scoped
+    from schema.spec import Column, Scoped
 
     personal = {part.name: part.kept.personal for part in parts() if part.kept.scope != "customers"}
     for each in nouns.load().values():

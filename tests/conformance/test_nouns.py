@@ -15,7 +15,7 @@ from hub.db import Json
 from hub.registry import Part
 from hub.token import Wish
 from schema import root
-from schema.declare import Column, Text
+from schema.spec import Column, Text
 from tests.conformance.sample import (
     ROOTS,
     SYSTEM,
