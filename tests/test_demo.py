@@ -18,12 +18,12 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from hub import gtin, registry
+from hub import gtin, mapping, registry
 from hub.attribute import TYPES
 from hub.cli_demo import settled, summary
 from hub.config import Settings
 from hub.db import Database
-from hub.demo import item, sample
+from hub.demo import attribute, item, sample
 from hub.demo.fill import LOCK, Report, fill
 from hub.demo.shop import Shop, State, chosen, state
 from hub.errors import InUse, Invalid
@@ -245,6 +245,15 @@ def test_other_data_is_left_alone(database: Database) -> None:
     written(database, "location", {"code": "mine"})
     with database.read() as tx, pytest.raises(InUse, match="holds data that is not the demo's"):
         state(tx)
+
+
+def test_icecat_goes_into_the_same_hub() -> None:
+    """An attribute that both have must be of one shape: the import is refused otherwise."""
+    imported = {each.code: each.definition("en") for each in mapping.load("icecat").attributes}
+    shape = ("type", "unit_family", "localizable")
+    for own in attribute.rows():
+        other = imported.get(own["code"], own)
+        assert [own.get(part, False) for part in shape] == [other.get(part, False) for part in shape], own
 
 
 def test_one_fill_at_a_time(database: Database, tmp_path: Path) -> None:

@@ -162,7 +162,7 @@ OWN: dict[str, tuple[str, ...]] = {
     "shirt": ("colour", "size", "materials", "organic", "size_chart"),
     "shoe": ("shoe_size", "colour", "materials", "height"),
     "lamp": ("colour", "materials", "power", "brightness", "height", "guarantee_years"),
-    "notebook": ("ruling", "colour", "pages", "paper_weight", "materials"),
+    "stationery": ("ruling", "colour", "pages", "paper_weight", "materials"),
 }  # fmt: skip
 """What each kind has beside it, axes included."""
 
@@ -174,6 +174,6 @@ NEEDED: dict[str, tuple[str, ...]] = {
     "shirt": ("materials",),
     "shoe": ("materials",),
     "lamp": ("brightness",),
-    "notebook": ("pages",),
+    "stationery": ("pages",),
 }
 """What a product of the kind must say before it is ready for the web shop."""

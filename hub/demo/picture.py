@@ -149,7 +149,7 @@ def _lamp(sheet: Sheet, look: Random, paint: Paint) -> None:
     )
 
 
-def _notebook(sheet: Sheet, look: Random, paint: Paint) -> None:
+def _stationery(sheet: Sheet, look: Random, paint: Paint) -> None:
     left, top, right, low = look.uniform(24, 30), look.uniform(16, 24), look.uniform(70, 76), 84.0
     sheet.block((left + 3, top + 2, right + 3, low + 2), (250, 246, 236), 2)
     sheet.block((left, top, right, low), paint, 3)
@@ -180,5 +180,5 @@ _DRAWN: dict[str, Callable[[Sheet, Random, Paint], None]] = {
     "shirt": _shirt,
     "shoe": _shoe,
     "lamp": _lamp,
-    "notebook": _notebook,
+    "stationery": _stationery,
 }

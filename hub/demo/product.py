@@ -15,9 +15,9 @@ from hub.demo.wares import KINDS
 AMERICAN = (0, 1, 2)
 """Which of five products in a row the US shop has; the marketplace has the others."""
 
-TIERED = ("coffee", "tea", "notebook")
-HEAVY = {"machine": 9000, "lamp": 1400, "shoe": 700, "cup": 300, "shirt": 220, "notebook": 340}
-PAIRS = {"coffee": 2, "tea": 2, "cup": -2, "machine": -3, "shirt": 1, "shoe": -1, "lamp": 1, "notebook": -1}
+TIERED = ("coffee", "tea", "stationery")
+HEAVY = {"machine": 9000, "lamp": 1400, "shoe": 700, "cup": 300, "shirt": 220, "stationery": 340}
+PAIRS = {"coffee": 2, "tea": 2, "cup": -2, "machine": -3, "shirt": 1, "shoe": -1, "lamp": 1, "stationery": -1}
 """Where the thing stands that goes with one of the kind, counted in products from it."""
 
 

@@ -48,7 +48,7 @@ MATERIALS = {
     "shirt": ("cotton", "linen"),
     "shoe": ("leather", "cork", "cotton"),
     "lamp": ("steel", "oak", "paper"),
-    "notebook": ("paper", "linen"),
+    "stationery": ("paper", "linen"),
 }
 
 Say = Callable[[Random, Item, datetime], Any]

@@ -150,7 +150,7 @@ LAMP = Kind(
 )
 
 NOTEBOOK = Kind(
-    code="notebook",
+    code="stationery",  # Icecat means computers by notebook, and goes into the same hub
     stem="NOT",
     name=texts("Notebooks", "Notizbücher", "Carnets"),
     noun=texts("notebook", "Notizbuch", "Carnet"),
