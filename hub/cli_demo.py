@@ -192,9 +192,9 @@ def _show(settings: Settings, tokens: dict[str, str]) -> None:
     _show_addresses(console, settings.url, tokens)
     for number, query in enumerate(sample.QUERIES, start=1):
         _show_sample(console, f"{number}. {query.title}", query)
-    console.print("\n[bold]A webhook[/]: start a receiver in another terminal")
-    console.print(sample.RECEIVER, markup=False)
     _show_sample(console, sample.SUBSCRIBE.title, sample.SUBSCRIBE)
+    console.print("\n[bold]Start a receiver[/] with that secret in another terminal")
+    console.print(f"  {sample.RECEIVER}", markup=False)
     _show_sample(console, sample.CHANGE.title, sample.CHANGE)
     console.print("\nReady. Stop with Ctrl-C.")
 

@@ -49,26 +49,18 @@ QUERIES = (
 )
 
 SUBSCRIBE = Sample(
-    "Tell a receiver of every new price",
+    "A webhook: subscribe to every new price, and note the secret of the answer",
     "marketplace",
     """mutation { webhookEndpointCreate(input: { url: "http://127.0.0.1:9000/", eventTypes: ["price.changed"] }) {
     webhookEndpoint { id } secret userErrors { message } } }""",
 )
 
 CHANGE = Sample(
-    "Change one, and it arrives; give another amount the second time",
+    "Change a price, and it arrives; give another amount the second time",
     "erp",
     """mutation { priceUpsert(variant: { key: "CUP-ESP-WHITE" },
     input: { priceList: { key: "retail-eur" }, amount: "13.50" }) { userErrors { message } } }""",
 )
 
-RECEIVER = """python3 -c "
-from http.server import *
-class Receiver(BaseHTTPRequestHandler):
-    def do_POST(self):
-        print(self.headers['webhook-id'], self.rfile.read(int(self.headers['content-length'])).decode())
-        self.send_response(204)
-        self.end_headers()
-HTTPServer(('127.0.0.1', 9000), Receiver).serve_forever()
-\""""
-"""A receiver that prints what it is told, to be run in a terminal of its own."""
+RECEIVER = "WEBHOOK_SECRET=whsec_… .venv/bin/python examples/receiver.py"
+"""A receiver that verifies and prints what it is told, to be run in a terminal of its own."""
