@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import cache
 
 from hub.errors import Invalid
 from hub.registry import parts, roots
@@ -43,7 +44,12 @@ def check(asked: Iterable[str]) -> list[str]:
 
 def seen_by(viewer: Viewer) -> list[str]:
     """The types of aggregates whose changes the viewer may read."""
-    return [root.name for root in roots() if viewer.may(root.kept.scope, "read")]
+    return [name for name, scope in _scopes() if viewer.may(scope, "read")]
+
+
+@cache
+def _scopes() -> tuple[tuple[str, str], ...]:
+    return tuple((root.name, root.kept.scope) for root in roots())
 
 
 def _right(noun: str, known: list[str]) -> str:
