@@ -86,10 +86,11 @@ def shapes() -> dict[str, Shape]:
 
 def read(part: Part, row: Json, path: Path = (), parent: Draft | None = None) -> Draft:
     """The draft of an input row. What is wrong with it is noted on the aggregate's draft, all of it at once."""
-    draft = Draft(part, path, parent, id=row.get("id") if parent is None else None)
     shape = shapes()[part.name]
+    # Of an external id, ``id`` is what the other system calls the object.
+    draft = Draft(part, path, parent, id=None if "id" in shape.fields else row.get("id"))
     for name, given in row.items():
-        if name in shape.fields and not (name == "id" and parent is None):
+        if name in shape.fields:
             _take(draft, name, given, *shape.fields[name])
         elif name in shape.collections:
             _take_list(draft, name, given, shape.collections[name])

@@ -198,9 +198,13 @@ def _match_list(parent: Draft, name: str, child: Part, stored: Sequence[Stored])
     """Match one list; what is left of a whole collection is to be removed. Gives the drafts of new rows."""
     columns = child.match_columns
     known = {tuple(row[column.name] for column in columns): row for row in stored}
+    keys = {row["id"]: key for key, row in known.items()}
     kept: dict[tuple[Any, ...], Draft] = {}
     for draft in parent.parts[name]:
-        key = tuple(_value(draft, column) for column in columns)
+        if draft.id is not None and draft.id not in keys:
+            draft.refuse(absent(child, draft.id))
+            continue
+        key = tuple(_value(draft, column) for column in columns) if draft.id is None else keys[draft.id]
         if key in kept:
             _repeat(draft, child)
             continue

@@ -182,10 +182,10 @@ def _bulk_upsert(part: Part) -> StrawberryField:
         f"Create or change up to {LARGEST_BATCH} {_words(part)} objects, each found by id, key or external id.",
         payload.batch(part),
         **reading(
-            rows=described(list[inputs.of(part)], "What each object is to be."),
+            rows=described(list[inputs.of(part)], "What each object is to be."),  # type: ignore[misc]
             policy=PolicyArgument,
             idempotency_key=IdempotencyKey,
-        ),  # type: ignore[misc]
+        ),
     )
 
 

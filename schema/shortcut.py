@@ -13,7 +13,7 @@ from strawberry.types.field import StrawberryField
 
 from hub import registry
 from hub.db import Json
-from hub.errors import Duplicate, HubError, Invalid, NotFound, Path
+from hub.errors import Duplicate, HubError, NotFound, Path
 from hub.listing import Listing
 from hub.product import Variant
 from hub.save import Mode, Policy, Result
@@ -159,8 +159,8 @@ def _price_upsert() -> StrawberryField:
         request = Request("price_upsert", [variant, input.raw, if_version], idempotency_key)
 
         def row(tx: sa.Connection) -> Json:
-            product_id, sku = _variant(tx, variant)
-            return {"id": product_id, "variants": [{"sku": sku, "prices": [_row(input)]}]}
+            number, product_id = _variant(tx, variant)
+            return {"id": product_id, "variants": [{"id": number, "prices": [_row(input)]}]}
 
         how = replace(CHANGE, if_version=if_version)
         return await _product(info, request, row, how, (channel, locale), ("variants", 0, "prices", 0))
@@ -268,13 +268,8 @@ def _variant_update() -> StrawberryField:
         request = Request("variant_update", [variant, input.raw, if_version], idempotency_key)
 
         def row(tx: sa.Connection) -> Json:
-            product_id, sku = _variant(tx, variant)
-            given = _row(input)
-            if given.get("sku", sku) != sku:
-                raise Invalid(
-                    f'Variant "{sku}" cannot become "{given["sku"]}": make a new variant.', ("input", "sku")
-                )
-            return {"id": product_id, "variants": [{**given, "sku": sku}]}
+            number, product_id = _variant(tx, variant)
+            return {"id": product_id, "variants": [{**_row(input), "id": number}]}
 
         how = replace(CHANGE, if_version=if_version)
         return await _product(info, request, row, how, (channel, locale), ("variants", 0))
@@ -305,8 +300,8 @@ def _variant_delete() -> StrawberryField:
         request = Request("variant_delete", [variant, if_version], idempotency_key)
 
         def row(tx: sa.Connection) -> Json:
-            product_id, sku = _variant(tx, variant)
-            return {"id": product_id, "variants": [{"sku": sku, "remove": True}]}
+            number, product_id = _variant(tx, variant)
+            return {"id": product_id, "variants": [{"id": number, "remove": True}]}
 
         how = replace(CHANGE, if_version=if_version)
         return await _product(info, request, row, how, (channel, locale), ("variants", 0), ("variant",))
@@ -344,10 +339,10 @@ def _stock_set() -> StrawberryField:
         f"Set the levels of up to {LARGEST_STOCK_BATCH} variants and locations.",
         payload.batch(part),
         **reading(
-            rows=described(list[inputs.of(part)], "The levels."),
+            rows=described(list[inputs.of(part)], "The levels."),  # type: ignore[misc]
             policy=PolicyArgument,
             idempotency_key=IdempotencyKey,
-        ),  # type: ignore[misc]
+        ),
     )
 
 
@@ -426,11 +421,10 @@ def _find(tx: sa.Connection, noun: str, named: Json, argument: str | None = None
         raise refused.under(argument or noun) from None
 
 
-def _variant(tx: sa.Connection, named: Json) -> tuple[int, str]:
-    """The product and the SKU of a variant."""
+def _variant(tx: sa.Connection, named: Json) -> tuple[int, int]:
+    """The ids of a variant and of its product."""
     number = _find(tx, "variant", named)
-    row = tx.execute(sa.select(Variant.product_id, Variant.sku).where(Variant.id == number)).one()
-    return row.product_id, row.sku
+    return number, tx.execute(sa.select(Variant.product_id).where(Variant.id == number)).scalar_one()
 
 
 def _reference(description: str) -> Any:

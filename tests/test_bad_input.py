@@ -382,3 +382,12 @@ def test_a_batch_skips_what_is_wrong_and_says_which(shop: Server) -> None:
     assert [each["product"] for each in results] == [{"slug": "skip-0"}, None, None, {"slug": "skip-3"}]
     assert results[1]["userErrors"][0]["code"] == "DUPLICATE"
     assert results[2]["userErrors"][0]["field"] == ["rows", "2", "type", "id"]
+
+
+def test_two_rows_of_a_batch_cannot_have_the_same_sku(shop: Server) -> None:
+    text = """mutation($rows: [ProductInput!]!) { answer: productBulkUpsert(rows: $rows, policy: SKIP_INVALID) {
+        results { outcome userErrors { field code } } } }"""
+    rows = [{"slug": f"pair-{n}", "type": {"key": "shirt"}, "variants": [{"sku": "pair"}]} for n in range(2)]
+    results = shop.data(text, {"rows": rows})["answer"]["results"]
+    assert [each["outcome"] for each in results] == ["CREATED", "REFUSED"]
+    assert results[1]["userErrors"] == [{"field": ["rows", "1", "variants", "0", "sku"], "code": "DUPLICATE"}]

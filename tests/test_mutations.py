@@ -8,9 +8,10 @@ import pytest
 
 from hub import ids
 from hub.db import Json
+from hub.save import Result, delete
 from hub.token import Wish
-from tests.running import Server
-from tests.shop import all_rows, opened, shirt, written
+from tests.running import Server, wait_until
+from tests.shop import WRITER, all_rows, opened, shirt, written
 
 ERRORS = "userErrors { field code message version }"
 
@@ -251,6 +252,29 @@ def test_a_variant_is_made_changed_and_taken_away(shop: Server) -> None:
     assert all_rows(shop.database, "SELECT count(*) FROM variant WHERE sku = 'striped-xl'") == [(0,)]
 
 
+def test_a_part_named_by_its_id_may_change_what_it_is_else_found_by(shop: Server) -> None:
+    written(shop.database, "product", shirt("renamed"))
+    red = ids.encode(
+        "variant", all_rows(shop.database, "SELECT id FROM variant WHERE sku = 'renamed-red'")[0][0]
+    )
+    text = f"mutation($input: ProductInput!) {{ answer: productUpdate(input: $input) {{ {ERRORS} }} }}"
+    assert (
+        ask(shop, text, input={"slug": "renamed", "variants": [{"id": red, "sku": "crimson"}]})["userErrors"]
+        == []
+    )
+    change = f"""mutation($id: ID!, $input: VariantInput!) {{
+        answer: variantUpdate(variant: {{id: $id}}, input: $input) {{ {ERRORS} }} }}"""
+    assert ask(shop, change, id=red, input={"sku": "scarlet"})["userErrors"] == []
+    taken = ask(shop, change, id=red, input={"sku": "plain-red"})["userErrors"]
+    assert [(each["code"], each["field"]) for each in taken] == [("DUPLICATE", ["input", "sku"])]
+    rows = "SELECT sku FROM variant v JOIN product p ON p.id = v.product_id WHERE p.slug = 'renamed' ORDER BY sku"
+    assert all_rows(shop.database, rows) == [("renamed-blue",), ("scarlet",)]
+    foreign = ask(shop, text, input={"slug": "plain", "variants": [{"id": red, "sku": "x"}]})["userErrors"]
+    assert [(each["code"], each["field"]) for each in foreign] == [
+        ("NOT_FOUND", ["input", "variants", "0", "id"])
+    ]
+
+
 def test_stock_is_set_for_many_variants_and_places(shop: Server) -> None:
     text = f"""mutation($rows: [StockInput!]!, $policy: BatchPolicy!) {{ answer: stockSet(rows: $rows, policy: $policy) {{
         results {{ outcome stock {{ onHand version }} }} {ERRORS} }} }}"""
@@ -446,36 +470,44 @@ def test_a_token_is_made_used_and_revoked(shop: Server) -> None:
     assert wrong == [{"code": "INVALID", "field": ["input", "scopes", "0"]}]
 
 
-def test_the_feed_hides_what_the_token_may_not_see(shop: Server) -> None:
-    def seen(scopes: list[str], channels: list[str] | None = None) -> set[str]:
-        token = shop.new_token(Wish(kind="app", name="feed", scopes=scopes, channels=channels))
-        page = ask(shop, "{ answer: changes(first: 1000) { nodes { entityType entityId } } }", token=token)
-        return {each["entityType"] for each in page["nodes"]}
+def seen(shop: Server, scopes: list[str], channels: list[str] | None = None) -> set[tuple[str, int]]:
+    """What a token with these scopes and channels finds in the whole feed: nouns and ids."""
+    token = shop.new_token(Wish(kind="app", name="feed", scopes=scopes, channels=channels))
+    text = """query($after: String) { answer: changes(after: $after, first: 1000) {
+        nodes { entityId } pageInfo { hasNextPage endCursor } } }"""
+    found: set[tuple[str, int]] = set()
+    after = None
+    while True:
+        page = ask(shop, text, token=token, after=after)
+        found |= {ids.decode(each["entityId"]) for each in page["nodes"]}
+        after = page["pageInfo"]["endCursor"]
+        if not page["pageInfo"]["hasNextPage"]:
+            return found
 
-    assert seen(["feed:read", "orders:read"]) == {"order"}
-    assert seen(["feed:read", "stock:read"]) == {"stock", "location"}
-    assert "order" not in seen(["feed:read", "catalogue:read"])
-    web, market = (
-        {
-            row[0]
-            for row in all_rows(
-                shop.database,
-                f"SELECT o.id FROM \"order\" o JOIN channel c ON c.id = channel_id WHERE c.code = '{code}'",
-            )
-        }
+
+def test_the_feed_hides_what_the_token_may_not_see(shop: Server) -> None:
+    orders = [
+        ids_of(written(shop.database, "order", {"number": f"SEEN-{code}", "channel": {"key": code}}))
         for code in ("web", "market")
-    )
-    token = shop.new_token(
-        Wish(kind="app", name="feed", scopes=["feed:read", "orders:read"], channels=["market"])
-    )
-    page = ask(shop, "{ answer: changes(first: 1000) { nodes { entityId } } }", token=token)
-    numbers = {ids.decode(each["entityId"])[1] for each in page["nodes"]}
-    assert numbers == market
-    assert web
-    assert market
+    ]
+    gone = ids_of(written(shop.database, "order", {"number": "SEEN-gone", "channel": {"key": "market"}}))
+    with shop.database.write(WRITER) as tx:
+        assert not delete(tx, "order", [gone])[0].errors
+    wait_until(lambda: ("order", gone) in seen(shop, ["feed:read", "orders:read"]))
+    assert {noun for noun, _ in seen(shop, ["feed:read", "orders:read"])} == {"order"}
+    assert "order" not in {noun for noun, _ in seen(shop, ["feed:read", "catalogue:read"])}
+    market = seen(shop, ["feed:read", "orders:read"], ["market"])
+    assert ("order", orders[0]) not in market
+    assert {("order", orders[1]), ("order", gone)} <= market
     storefront = shop.new_token(Wish(kind="storefront", name="shop", channels=["web"]))
     answer = shop.graphql("{ changes { nodes { sequence } } }", token=storefront)
     assert answer["errors"][0]["extensions"]["code"] == "FORBIDDEN"
+
+
+def ids_of(results: list[Result]) -> int:
+    """The id of the one object that was written."""
+    assert results[0].id is not None
+    return results[0].id
 
 
 def test_the_feed_is_read_page_by_page_to_its_end(shop: Server) -> None:
