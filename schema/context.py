@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from strawberry.dataloader import DataLoader
 
+from hub import value
 from hub.channel import Channel, ChannelLocale, fallback
 from hub.customer import Customer
 from hub.errors import Forbidden, NotFound, Required
@@ -74,13 +75,13 @@ class Context:
     ) -> Scope:
         """The scope that root arguments open, the token's defaults standing in for missing ones.
 
-        Raises ``NotFound`` for an unknown channel, ``Forbidden`` for one that the token is not bound to, and
-        ``Required`` where a storefront's token names none and has no default.
+        Raises ``NotFound`` for an unknown channel, ``Forbidden`` for one that the token is not bound to, ``Required``
+        where a storefront's token names none and has no default, and ``Invalid`` for what is no locale.
         """
         place = await self._place(channel)
         if place is None and not self.viewer.sees_unlisted:
             raise Required("This token reads a channel: name one in the argument channel.", ("channel",))
-        wanted = locale or self.viewer.default_locale
+        wanted = self.viewer.default_locale if locale is None else value.locale(locale)
         return Scope(place, await self._chain(place, wanted), as_of, await self._company(), wanted)
 
     async def _place(self, code: str | None) -> Place | None:

@@ -14,8 +14,10 @@ import sqlalchemy as sa
 import strawberry
 from strawberry.annotation import StrawberryAnnotation
 from strawberry.types.arguments import StrawberryArgument
+from strawberry.types.base import has_object_definition
 from strawberry.types.field import StrawberryField
 
+from hub.errors import Invalid
 from hub.registry import KeptModel
 from schema.spec import (
     Argument,
@@ -108,6 +110,8 @@ class Field(StrawberryField):
         """The value, or what will give it."""
         if self.resolver is None:
             return super().get_result(source, info, args, kwargs)
+        if kwargs:
+            _check_storable(kwargs)
         return self.resolver(source, info, self.missing | kwargs)
 
     def take(self, arguments: Mapping[str, Argument], names: dict[str, Any]) -> None:
@@ -116,6 +120,20 @@ class Field(StrawberryField):
         self.missing = {
             name: each.default for name, each in arguments.items() if each.default is not strawberry.UNSET
         }
+
+
+def _check_storable(given: Any) -> None:
+    """Raises ``Invalid`` where a text holds what PostgreSQL cannot: such a text would fail in the database."""
+    if isinstance(given, str):
+        if "\0" in given:
+            raise Invalid(f"{given!r} holds the character U+0000, which no text here can hold.")
+    elif isinstance(given, dict):
+        _check_storable(list(given.values()))
+    elif isinstance(given, list):
+        for each in given:
+            _check_storable(each)
+    elif has_object_definition(given):
+        _check_storable(list(vars(given).values()))
 
 
 def resolved(description: str, resolver: Resolver, **arguments: Argument) -> Any:

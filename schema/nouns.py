@@ -76,6 +76,8 @@ def _check_field(noun: Noun, name: str, spec: Spec) -> None:
     nullable = _is_nullable(noun.fields[name])
     if spec.requires is not None and not nullable:
         raise TypeError(f"{noun.title}.{name} has a field rule, so it must allow null.")
+    if spec.requires is not None and getattr(spec, "sort", False):
+        raise TypeError(f"{noun.title}.{name} has a field rule, so no order may tell its values.")
     if isinstance(spec, One | Many | Paged) and spec.to not in NOUNS:
         raise TypeError(f"{noun.title}.{name} leads to {spec.to}, which is no noun.")
     if isinstance(spec, One) and not nullable and (_may_be_null(noun, spec) or _guarded(noun, spec)):

@@ -50,12 +50,9 @@ def _list(held: Expression, given: Sequence[Any]) -> Expression:
 
 
 def compare(held: Expression, operator: str, given: Any) -> Predicate:
-    """Whether a value meets an operator. Raises ``Invalid`` for a text that PostgreSQL cannot hold."""
+    """Whether a value meets an operator; a null given to any but eq and ne asks nothing."""
     if given is None and operator not in ("eq", "ne"):
         return sa.true()
-    for each in given if isinstance(given, list) else [given]:
-        if isinstance(each, str) and "\0" in each:
-            raise Invalid(f"{each!r} holds the character U+0000, which no text here can hold.")
     return OPERATORS[operator](held, given)
 
 

@@ -46,6 +46,7 @@ def declared() -> Iterator[Callable[..., Noun]]:
         (str | None, lambda: column("x", name="code"), "is never null"),
         (bool, lambda: column("x", name="size"), "bool does not fit"),
         (str, lambda: column("x", name="code", requires="staff"), "field rule"),
+        (str | None, lambda: column("x", name="note", requires="staff", sort=True), "no order may tell"),
         (int, lambda: computed("x", lambda sise: sise), "reads 'sise'"),
         (str | None, lambda: text("x", name="names"), "reads 'names'"),
         (Any, lambda: one("Thing", "x", via="parent_id"), "must allow null"),

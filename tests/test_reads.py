@@ -168,6 +168,32 @@ def test_an_unknown_channel_is_refused_by_name(ask: Asking) -> None:
     assert '"moon"' in refusal.message
 
 
+@pytest.mark.parametrize("wrong", ["", "banana!", "de_", "zz-ZZZZZZZZZ"])
+def test_what_is_no_locale_is_refused_by_name(ask: Asking, wrong: str) -> None:
+    refusal = ask.refused("query($l: String) { products(locale: $l) { nodes { id } } }", l=wrong)
+    assert refusal.code is Code.INVALID
+    assert wrong in refusal.message
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        'product(slug: "a\\u0000b") { id }',
+        'product(externalId: {system: "erp", id: "\\u0000"}) { id }',
+        'products(channel: "\\u0000") { nodes { id } }',
+        'products { nodes { externalIds(system: "\\u0000") { id } } }',
+        'product(slug: "alpha") { attributes(codes: ["\\u0000"]) { code } }',
+        'products(filter: {or: [{attribute: {code: "colour", in: ["red", "\\u0000"]}}]}) { nodes { id } }',
+    ],
+)
+def test_a_text_that_cannot_be_stored_never_reaches_the_database(ask: Asking, query: str) -> None:
+    errors = ask.answer(f"{{ {query} }}").errors
+    assert errors
+    for error in errors:
+        assert error.original_error.code is Code.INVALID
+        assert "U+0000" in error.message
+
+
 def test_a_token_reads_only_the_channels_it_is_bound_to(ask: Asking) -> None:
     bound = replace(STAFF, channel_ids=frozenset({ask.number("channel", "code", "web")}))
     assert ask.refused('{ products(channel: "us") { nodes { id } } }', bound).code is Code.FORBIDDEN
@@ -426,6 +452,20 @@ def test_relations_stock_and_assets_of_a_storefront_stay_within_what_is_listed(a
     assert {each["variant"]["sku"] for each in shown["stockLevels"]["nodes"]} == {"alpha-red"}
     assert names(shown["assets"], "code") == []
     assert all(each["products"] == {"totalCount": 0, "nodes": []} for each in shown["categories"]["nodes"])
+
+
+def test_a_small_list_below_keeps_its_row_rule(ask: Asking) -> None:
+    query = '{ channel(code: "web", channel: "web") { priceLists { position } } }'
+    assert len(ask(query)["channel"]["priceLists"]) == 2
+    assert ask(query, STOREFRONT)["channel"]["priceLists"] == []
+
+
+def test_a_filter_through_a_relation_keeps_its_row_rule(ask: Asking) -> None:
+    """A token bound to one channel cannot learn from a filter who ordered in another one."""
+    query = '{ customers(filter: {orders: {number: {startsWith: "US"}}}) { nodes { givenName } } }'
+    bound = replace(STAFF, channel_ids=frozenset({ask.number("channel", "code", "web")}))
+    assert names(ask(query)["customers"], "givenName") == ["Bo"]
+    assert names(ask(query, bound)["customers"], "givenName") == []
 
 
 @pytest.mark.parametrize(
