@@ -82,6 +82,7 @@ def hub(module_server: Server) -> Server:
 @pytest.mark.parametrize(
     "authorization",
     [None, "Basic eDp5", "Bearer", "Bearer nonsense", f"Bearer {token.generate('staff')}"],
+    ids=["none", "another scheme", "empty", "no token", "a token that the hub never gave out"],
 )
 def test_nobody_comes_in_without_a_token(hub: Server, authorization: str | None) -> None:
     answer = call(hub, QUERY, authorization=authorization)
