@@ -16,7 +16,7 @@ from hub import import_rejects, importing, mapping
 from hub.db import Database
 from hub.importing import Summary
 
-pytestmark = pytest.mark.data
+pytestmark = [pytest.mark.data, pytest.mark.timeout(900)]
 
 
 def is_gtin(text: str) -> bool:

@@ -124,6 +124,7 @@ def killed_until_done(folder: Path, database: Database, seconds: float) -> tuple
             return kills, said.decode()
 
 
+@pytest.mark.timeout(900)
 def test_killed_at_any_moment_and_run_again_it_ends_like_a_clean_run(
     database: Database, module_database: Database, folder: Path, soak_seconds: float
 ) -> None:
