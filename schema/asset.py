@@ -11,7 +11,7 @@ from hub import asset as tables
 from schema import rule
 from schema.declare import column, computed, noun, one, text
 from schema.look_up import by_code
-from schema.node import Aggregate
+from schema.node import Aggregate, Provenance, where_from
 
 
 @strawberry.enum(description="What an asset is.")
@@ -97,3 +97,4 @@ class AssetLink:
     role: str = column("What it is shown as: gallery, manual or any other role.", filter=True)
     position: int = column("Its place among the assets shown.")
     inherited: bool = column("Whether a variant has it from its product.")
+    provenance: list[Provenance] | None = where_from()

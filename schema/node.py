@@ -45,6 +45,16 @@ def provenance(stored: dict[str, list[str]], _: Any) -> list[Provenance]:
     ]
 
 
+def where_from() -> Any:
+    """The provenance of a row's values."""
+    return scoped(
+        "Which system wrote its values, who and when. Staff and apps only.",
+        "provenance",
+        provenance,
+        requires="staff",
+    )
+
+
 @strawberry.interface(description="Anything with an id.")
 class Node:
     """Anything with an id."""
@@ -56,12 +66,7 @@ class Node:
 class Sourced(Node):
     """A row whose values know where they come from."""
 
-    provenance: list[Provenance] | None = scoped(
-        "Which system wrote its values, who and when. Staff and apps only.",
-        "provenance",
-        provenance,
-        requires="staff",
-    )
+    provenance: list[Provenance] | None = where_from()
 
 
 @strawberry.interface(description="What changes as one, and has a version.")

@@ -10,7 +10,7 @@ from hub import relation as tables
 from schema import rule
 from schema.declare import column, noun, one, text
 from schema.look_up import by_code
-from schema.node import Aggregate
+from schema.node import Aggregate, Provenance, where_from
 
 if TYPE_CHECKING:
     from schema.product import Product
@@ -70,3 +70,4 @@ class ProductRelation:
         "Product", "The other product; null for a token that does not see it.", via="related_id"
     )
     position: int = column("Its place among the relations.")
+    provenance: list[Provenance] | None = where_from()

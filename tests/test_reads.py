@@ -345,6 +345,8 @@ def test_assets_of_a_variant_come_before_those_of_its_product(ask: Asking) -> No
         ("manual", True),
     ]
     assert shown["variant"]["assets"][0]["asset"] == {"code": "front", "kind": "IMAGE"}
+    written_by = ask('{ variant(sku: "alpha-red") { assets { provenance { source } } } }')
+    assert written_by["variant"]["assets"] == [{"provenance": [{"source": "erp"}]}] * 3
     only = ask('{ variant(sku: "alpha-red") { assets(role: "manual") { role } } }')
     assert only["variant"]["assets"] == [{"role": "manual"}]
 
