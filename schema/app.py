@@ -11,7 +11,7 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.tools import create_type
 from strawberry.types import ExecutionContext
 
-from schema import change, mutation, query, shortcut, token
+from schema import change, mutation, query, shortcut, token, variant_command
 from schema import webhook_delivery as deliveries
 from schema import webhook_endpoint as endpoints
 from schema.change import ChangeConnection
@@ -48,6 +48,7 @@ def schema() -> Schema:
     told = [
         *mutation.fields(),
         *shortcut.fields(),
+        *variant_command.fields(),
         *token.fields(),
         *endpoints.fields(),
         *deliveries.fields(),

@@ -13,7 +13,7 @@ from strawberry.types.field import StrawberryField
 
 from hub import registry
 from hub.db import Json
-from hub.errors import Duplicate, HubError, NotFound, Path
+from hub.errors import HubError, NotFound, Path
 from hub.listing import Listing
 from hub.product import Variant
 from hub.save import Mode, Policy, Result
@@ -47,9 +47,6 @@ def fields() -> list[StrawberryField]:
         _listing_end(),
         _price_upsert(),
         _product_assets_set(),
-        _variant_create(),
-        _variant_update(),
-        _variant_delete(),
         _stock_set(),
         _order_place(),
     ]
@@ -70,10 +67,10 @@ def _listing_upsert() -> StrawberryField:
         request = Request("listing_upsert", [product, input.raw, if_version], idempotency_key)
 
         def row(tx: sa.Connection) -> Json:
-            return {"id": _find(tx, "product", product), "listings": [_row(input)]}
+            return {"id": find(tx, "product", product), "listings": [row_of(input)]}
 
         how = replace(CHANGE, if_version=if_version)
-        return await _product(info, request, row, how, (channel, locale), ("listings", 0))
+        return await change_product(info, request, row, how, (channel, locale), ("listings", 0))
 
     return field(
         "listing_upsert",
@@ -81,7 +78,7 @@ def _listing_upsert() -> StrawberryField:
         "List a product in a channel, or change the listing that starts at the same moment.",
         payload.single(registry.part("product")),
         **reading(
-            product=_reference("The product."),
+            product=reference_to("The product."),
             input=described(inputs.of(part), "The listing."),
             if_version=IfVersion,
             idempotency_key=IdempotencyKey,
@@ -102,14 +99,14 @@ def _listing_end() -> StrawberryField:
         request = Request("listing_end", [product, channel, at, if_version], idempotency_key)
 
         def row(tx: sa.Connection) -> Json:
-            number = _find(tx, "product", product)
+            number = find(tx, "product", product)
             end = at or tx.execute(sa.select(sa.func.now())).scalar_one()
             starts_at = _running(tx, number, channel, end)
             listing = {"channel": {"key": channel}, "starts_at": starts_at, "ends_at": end}
             return {"id": number, "listings": [listing]}
 
         how = replace(CHANGE, if_version=if_version)
-        return await _product(info, request, row, how, (channel, locale), ("listings", 0))
+        return await change_product(info, request, row, how, (channel, locale), ("listings", 0))
 
     return field(
         "listing_end",
@@ -118,7 +115,7 @@ def _listing_end() -> StrawberryField:
         payload.single(registry.part("product")),
         **{
             **reading(
-                product=_reference("The product."),
+                product=reference_to("The product."),
                 at=described(datetime | None, "When it ends; null for now."),
             ),
             "channel": described(str, "The channel's code."),
@@ -130,7 +127,7 @@ def _listing_end() -> StrawberryField:
 
 def _running(tx: sa.Connection, product_id: int, channel: str, moment: datetime) -> datetime | None:
     """The start of the listing that runs at a moment. Raises ``NotFound``."""
-    channel_id = _find(tx, "channel", {"key": channel}, "channel")
+    channel_id = find(tx, "channel", {"key": channel}, "channel")
     statement = sa.select(Listing.starts_at).where(
         Listing.product_id == product_id,
         Listing.channel_id == channel_id,
@@ -159,11 +156,11 @@ def _price_upsert() -> StrawberryField:
         request = Request("price_upsert", [variant, input.raw, if_version], idempotency_key)
 
         def row(tx: sa.Connection) -> Json:
-            number, product_id = _variant(tx, variant)
-            return {"id": product_id, "variants": [{"id": number, "prices": [_row(input)]}]}
+            number, product_id = variant_of(tx, variant)
+            return {"id": product_id, "variants": [{"id": number, "prices": [row_of(input)]}]}
 
         how = replace(CHANGE, if_version=if_version)
-        return await _product(info, request, row, how, (channel, locale), ("variants", 0, "prices", 0))
+        return await change_product(info, request, row, how, (channel, locale), ("variants", 0, "prices", 0))
 
     return field(
         "price_upsert",
@@ -171,7 +168,7 @@ def _price_upsert() -> StrawberryField:
         "Give a variant a price, or change the one of the same list, company, quantity and start.",
         payload.single(registry.part("product")),
         **reading(
-            variant=_reference("The variant; its key is the SKU."),
+            variant=reference_to("The variant; its key is the SKU."),
             input=described(inputs.of(registry.part("price")), "The price."),
             if_version=IfVersion,
             idempotency_key=IdempotencyKey,
@@ -196,11 +193,11 @@ def _product_assets_set() -> StrawberryField:
         )
 
         def row(tx: sa.Connection) -> Json:
-            links = [_row(each, ("assets", place)) for place, each in enumerate(assets)]
-            return {"id": _find(tx, "product", product), "assets": links}
+            links = [row_of(each, ("assets", place)) for place, each in enumerate(assets)]
+            return {"id": find(tx, "product", product), "assets": links}
 
         how = replace(CHANGE, if_version=if_version)
-        return await _product(info, request, row, how, (channel, locale), (), ())
+        return await change_product(info, request, row, how, (channel, locale), (), ())
 
     return field(
         "product_assets_set",
@@ -208,111 +205,8 @@ def _product_assets_set() -> StrawberryField:
         "Show these assets with a product, in this order, and no others.",
         payload.single(registry.part("product")),
         **reading(
-            product=_reference("The product."),
+            product=reference_to("The product."),
             assets=described(list[inputs.of(part)], "The assets, first to last."),  # type: ignore[misc]
-            if_version=IfVersion,
-            idempotency_key=IdempotencyKey,
-        ),
-    )
-
-
-def _variant_create() -> StrawberryField:
-    async def variant_create(
-        info: Info,
-        product: Json,
-        input: Given,  # noqa: A002 - the argument's name in the API
-        if_version: int | None = None,
-        idempotency_key: str | None = None,
-        channel: str | None = None,
-        locale: str | None = None,
-    ) -> Any:
-        request = Request("variant_create", [product, input.raw, if_version], idempotency_key)
-
-        def row(tx: sa.Connection) -> Json:
-            variant = _row(input)
-            taken = sa.select(Variant.id).where(Variant.sku == str(variant.get("sku", "")).strip())
-            if tx.execute(taken).first() is not None:
-                raise Duplicate(
-                    f'Variant "{variant["sku"]}" exists already: update it, or choose another SKU.',
-                    ("input", "sku"),
-                )
-            return {"id": _find(tx, "product", product), "variants": [variant]}
-
-        how = replace(CHANGE, if_version=if_version)
-        return await _product(info, request, row, how, (channel, locale), ("variants", 0))
-
-    return field(
-        "variant_create",
-        variant_create,
-        "Add a variant to a product.",
-        payload.single(registry.part("product")),
-        **reading(
-            product=_reference("The product."),
-            input=described(inputs.of(registry.part("variant")), "The variant."),
-            if_version=IfVersion,
-            idempotency_key=IdempotencyKey,
-        ),
-    )
-
-
-def _variant_update() -> StrawberryField:
-    async def variant_update(
-        info: Info,
-        variant: Json,
-        input: Given,  # noqa: A002 - the argument's name in the API
-        if_version: int | None = None,
-        idempotency_key: str | None = None,
-        channel: str | None = None,
-        locale: str | None = None,
-    ) -> Any:
-        request = Request("variant_update", [variant, input.raw, if_version], idempotency_key)
-
-        def row(tx: sa.Connection) -> Json:
-            number, product_id = _variant(tx, variant)
-            return {"id": product_id, "variants": [{**_row(input), "id": number}]}
-
-        how = replace(CHANGE, if_version=if_version)
-        return await _product(info, request, row, how, (channel, locale), ("variants", 0))
-
-    return field(
-        "variant_update",
-        variant_update,
-        "Change a variant. What the input leaves out stays as it is; the version is the product's.",
-        payload.single(registry.part("product")),
-        **reading(
-            variant=_reference("The variant; its key is the SKU."),
-            input=described(inputs.of(registry.part("variant")), "The variant."),
-            if_version=IfVersion,
-            idempotency_key=IdempotencyKey,
-        ),
-    )
-
-
-def _variant_delete() -> StrawberryField:
-    async def variant_delete(
-        info: Info,
-        variant: Json,
-        if_version: int | None = None,
-        idempotency_key: str | None = None,
-        channel: str | None = None,
-        locale: str | None = None,
-    ) -> Any:
-        request = Request("variant_delete", [variant, if_version], idempotency_key)
-
-        def row(tx: sa.Connection) -> Json:
-            number, product_id = _variant(tx, variant)
-            return {"id": product_id, "variants": [{"id": number, "remove": True}]}
-
-        how = replace(CHANGE, if_version=if_version)
-        return await _product(info, request, row, how, (channel, locale), ("variants", 0), ("variant",))
-
-    return field(
-        "variant_delete",
-        variant_delete,
-        "Take a variant away from its product, with its prices, identifiers and stock. The answer is the product.",
-        payload.single(registry.part("product")),
-        **reading(
-            variant=_reference("The variant; its key is the SKU."),
             if_version=IfVersion,
             idempotency_key=IdempotencyKey,
         ),
@@ -375,7 +269,7 @@ def _order_place() -> StrawberryField:
     )
 
 
-async def _product(
+async def change_product(
     info: Info,
     request: Request,
     row: Rows,
@@ -406,7 +300,7 @@ def _told(result: Result, place: Path, argument: Path) -> Result:
     return result
 
 
-def _row(given: Given, at: Path = ("input",)) -> Json:
+def row_of(given: Given, at: Path = ("input",)) -> Json:
     """The row of an input. Raises the first thing that is wrong with it."""
     row, errors = given.row()
     for error in errors:
@@ -414,18 +308,20 @@ def _row(given: Given, at: Path = ("input",)) -> Json:
     return row
 
 
-def _find(tx: sa.Connection, noun: str, named: Json, argument: str | None = None) -> int:
+def find(tx: sa.Connection, noun: str, named: Json, argument: str | None = None) -> int:
+    """The id of the object that an argument names; by default the argument is called like the noun. Raises ``HubError``."""
     try:
         return found(tx, noun, named)
     except HubError as refused:
         raise refused.under(argument or noun) from None
 
 
-def _variant(tx: sa.Connection, named: Json) -> tuple[int, int]:
+def variant_of(tx: sa.Connection, named: Json) -> tuple[int, int]:
     """The ids of a variant and of its product."""
-    number = _find(tx, "variant", named)
+    number = find(tx, "variant", named)
     return number, tx.execute(sa.select(Variant.product_id).where(Variant.id == number)).scalar_one()
 
 
-def _reference(description: str) -> Any:
+def reference_to(description: str) -> Any:
+    """The type of an argument that names an object."""
     return described(inputs.Reference, description)
