@@ -40,7 +40,7 @@ def products(
     ] = False,
     rejects: Annotated[
         Path | None,
-        typer.Option(help="Where refused records go. [default: FILE.rejects.jsonl or .csv, here]"),
+        typer.Option(help="Where refused records go; in this folder, named after the file, if none."),
     ] = None,
 ) -> None:
     """Import products. A run that was cut short goes on where it was when the same command is given again."""
@@ -127,7 +127,7 @@ def _bar() -> Iterator[Callable[[Progress], None]]:
 
 
 def _sum_up(summary: Summary, refused: int, target: Path, *, dry_run: bool) -> None:
-    made = ", ".join(f"{count} {noun.replace('_', ' ')}" for noun, count in summary.made.items())
+    made = ", ".join(_counted(count, noun.replace("_", " ")) for noun, count in summary.made.items())
     if summary.resumed:
         typer.echo(f"Went on after record {summary.resumed}.")
     if made:
@@ -137,6 +137,10 @@ def _sum_up(summary: Summary, refused: int, target: Path, *, dry_run: bool) -> N
         f" + unchanged {summary.unchanged} + skipped {summary.skipped}. Values refused: {summary.refused}."
     )
     if refused:
-        typer.echo(f"Rejects: {target} ({refused} records).")
+        typer.echo(f"Rejects: {target} ({_counted(refused, 'record')}).")
     if dry_run:
         typer.echo("A dry run: nothing was written.")
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -401,5 +401,5 @@ def test_the_command_prints_one_summary_that_adds_up(
     assert "A dry run: nothing was written." in dry.stdout
     done = CliRunner().invoke(app, command)
     assert "Read 2 = created 1 + updated 0 + unchanged 0 + skipped 1. Values refused: 0." in done.stdout
-    assert "Rejects: in.rejects.jsonl (1 records)." in done.stdout
+    assert "Rejects: in.rejects.jsonl (1 record)." in done.stdout
     assert Path("in.rejects.jsonl").exists()
