@@ -5,8 +5,8 @@ A write names who writes. PostgreSQL notes it with every value and change, so it
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, ClassVar, cast
@@ -16,7 +16,7 @@ import psycopg
 import sqlalchemy as sa
 from psycopg.types.json import set_json_dumps, set_json_loads
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 
 from hub.field import Field
@@ -87,10 +87,12 @@ class Database:
             "pool_size": pool_size,
             "max_overflow": pool_size,
             "pool_pre_ping": True,
+            "hide_parameters": True,  # the values of a statement may be personal data, and errors are logged
             "connect_args": {"options": f"-c timezone=UTC -c statement_timeout={statement_timeout_ms}"},
         }
         self.engine = sa.create_engine(url, **options)
-        self.async_engine = create_async_engine(url, **options)
+        # A read is one statement: a transaction around it would be two more round trips for nothing.
+        self.async_engine = create_async_engine(url, **options, isolation_level="AUTOCOMMIT")
         self.statements = 0
         for engine in (self.engine, self.async_engine.sync_engine):
             sa.event.listen(engine, "before_cursor_execute", self._count)
@@ -109,12 +111,6 @@ class Database:
     def read(self) -> Iterator[sa.Connection]:
         """A connection for reading; what is written through it is rolled back."""
         with self.engine.connect() as connection:
-            yield connection
-
-    @asynccontextmanager
-    async def reading(self) -> AsyncIterator[AsyncConnection]:
-        """An asynchronous connection for reading, for several statements in a row."""
-        async with self.async_engine.connect() as connection:
             yield connection
 
     async def rows(
