@@ -12,10 +12,12 @@ import sqlalchemy as sa
 
 from hub import registry
 from hub.attribute import Attribute, AttributeOption
+from hub.channel import Channel, ChannelPriceList
 from hub.db import Json
 from hub.errors import Invalid
 from hub.mapper import Row
 from hub.mapping import AttributeMapping, ChannelMapping, Mapping
+from hub.price_list import PriceList
 from hub.product_type import ProductType
 from hub.save import Mode, save
 
@@ -35,6 +37,7 @@ def lay(tx: sa.Connection, mapping: Mapping) -> dict[str, int]:
     }
     if mapping.channel is not None:
         made["channel"] = _make(tx, "channel", [_channel(mapping.channel, mapping)])
+        made["price list of the channel"] = _sell_by(tx, mapping.channel)
     return {noun: count for noun, count in made.items() if count}
 
 
@@ -132,6 +135,33 @@ def _save(tx: sa.Connection, noun: str, rows: Sequence[Json], mode: Mode) -> Non
 
 def _named(given: Json, mapping: Mapping) -> Json:
     return given | {"name": {mapping.names: given.get("name", given["code"])}}
+
+
+def _sell_by(tx: sa.Connection, channel: ChannelMapping) -> int:
+    """Let a channel that was there before sell by the file's price lists too, after its own; gives how many it lacked.
+
+    Without it the file's products would be on offer there without their prices. A list in another currency stays out.
+    """
+    prices = (
+        sa.select(PriceList.code)
+        .join(ChannelPriceList, ChannelPriceList.price_list_id == PriceList.id)
+        .join(Channel, Channel.id == ChannelPriceList.channel_id)
+        .where(Channel.code == channel.code)
+        .order_by(ChannelPriceList.position, ChannelPriceList.id)
+    )
+    own = list(tx.execute(prices).scalars())
+    fitting = (
+        sa.select(PriceList.code)
+        .join(Channel, Channel.currency == PriceList.currency)
+        .where(
+            Channel.code == channel.code, PriceList.code.in_(channel.price_lists), PriceList.code.not_in(own)
+        )
+    )
+    lacking = list(tx.execute(fitting).scalars())
+    if lacking:
+        lists = [{"price_list": {"key": code}} for code in (*own, *lacking)]
+        _save(tx, "channel", [{"code": channel.code, "price_lists": lists}], Mode.UPDATE)
+    return len(lacking)
 
 
 def _channel(channel: ChannelMapping, mapping: Mapping) -> Json:

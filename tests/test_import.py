@@ -403,3 +403,22 @@ def test_the_command_prints_one_summary_that_adds_up(
     assert "Read 2 = created 1 + updated 0 + unchanged 0 + skipped 1. Values refused: 0." in done.stdout
     assert "Rejects: in.rejects.jsonl (1 record)." in done.stdout
     assert Path("in.rejects.jsonl").exists()
+
+
+def test_a_channel_that_was_there_sells_by_the_file_s_prices_after_its_own(
+    database: Database, run: Import
+) -> None:
+    with database.write(Writer("test", "test")) as tx:
+        save(tx, "locale", [{"code": "en"}])
+        save(tx, "price_list", [{"code": "own", "currency": "EUR"}])
+        own = {"price_lists": [{"price_list": {"key": "own"}}]}
+        save(tx, "channel", [{"code": "web", "currency": "EUR", "order_prefix": "W-", **own}])
+    summary, _ = run(cup())
+    assert summary.made["price list of the channel"] == 1
+    lists = scalar(
+        database,
+        "SELECT array_agg(l.code ORDER BY c.position) FROM channel_price_list c"
+        " JOIN price_list l ON l.id = c.price_list_id",
+    )
+    assert lists == ["own", "retail"]
+    assert run(cup())[0].made == {}
