@@ -222,6 +222,11 @@ def test_a_wrong_filter_is_refused_by_name(ask: Asking, filter_: str, code: Code
     assert says in refusal.message
 
 
+def test_a_total_counts_what_the_filter_takes(ask: Asking) -> None:
+    query = '{ products(first: 1, channel: "web", filter: {slug: {in: ["alpha", "beta"]}}) { totalCount } }'
+    assert ask(query)["products"] == {"totalCount": 2}
+
+
 def test_listed_needs_a_channel(ask: Asking) -> None:
     assert ask.refused("{ products(filter: {listed: true}) { nodes { id } } }").code is Code.REQUIRED
 

@@ -358,6 +358,25 @@ def test_two_way_relations_show_at_both_ends(ask: Asking) -> None:
     assert sorted(each["type"]["code"] for each in shown) == ["pair", "spare"]
 
 
+def test_a_two_way_relation_kept_at_both_ends_is_one(database: Database) -> None:
+    fill(database)
+    written(
+        database,
+        "product",
+        {"slug": "alpha", "relations": [{"type": {"key": "pair"}, "product": {"key": "beta"}}]},
+    )
+    query = """{ products(filter: {slug: {in: ["alpha", "beta"]}}) {
+        nodes { slug relations { type { code } product { slug } } } } }"""
+    with asking(database) as ask:
+        shown = {each["slug"]: each["relations"] for each in ask(query)["products"]["nodes"]}
+    pair, spare = {"type": {"code": "pair"}}, {"type": {"code": "spare"}}
+    assert shown["alpha"] == [pair | {"product": {"slug": "beta"}}]
+    assert sorted(shown["beta"], key=str) == [
+        pair | {"product": {"slug": "alpha"}},
+        spare | {"product": {"slug": "alpha"}},
+    ]
+
+
 def test_an_old_slug_answers_with_the_product_of_today(database: Database) -> None:
     fill(database)
     with asking(database) as ask:
