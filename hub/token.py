@@ -20,7 +20,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from hub.channel import Channel
 from hub.db import Base, Id
 from hub.errors import Invalid, NotFound, Required
-from hub.viewer import Kind, Verb, Viewer
+from hub.viewer import PREVIEW, Kind, Verb, Viewer
 
 KINDS = ("staff", "app", "storefront", "customer")
 PREFIXES = {"staff": "hubs", "app": "huba", "storefront": "hubp", "customer": "hubc"}
@@ -34,10 +34,10 @@ OPEN_SCOPES = ("catalogue:read", "stock:read", "settings:read")
 REACH: dict[str, tuple[str, ...]] = {
     "staff": EVERY_SCOPE,
     "app": EVERY_SCOPE,
-    "storefront": OPEN_SCOPES,
-    "customer": (*OPEN_SCOPES, "customers:read", "orders:read"),
+    "storefront": (*OPEN_SCOPES, PREVIEW),
+    "customer": (*OPEN_SCOPES, "customers:read", "orders:read", PREVIEW),
 }
-"""The scopes that a token of each kind may have; staff, storefronts and customers have them all by default."""
+"""The scopes that a token of each kind may have; by default all but the preview. An app must name its own."""
 
 DIGITS = string.digits + string.ascii_uppercase + string.ascii_lowercase
 RANDOM_LENGTH = 36
@@ -108,7 +108,7 @@ def create(tx: sa.Connection, secret: str, wish: Wish) -> tuple[int, str]:
         "hash": keyed_hash(secret, text),
         "last_four": text[-4:],
         "system": wish.system or wish.name,
-        "scopes": sorted(set(REACH[wish.kind] if wish.scopes is None else wish.scopes)),
+        "scopes": sorted({*REACH[wish.kind]} - {PREVIEW} if wish.scopes is None else set(wish.scopes)),
         "channel_ids": channel_ids,
         "default_channel_id": _default_channel(tx, wish, channel_ids),
         "default_locale": wish.default_locale,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 from hub.db import Writer
@@ -10,6 +11,9 @@ from hub.errors import Forbidden, Path
 
 Kind = Literal["staff", "app", "storefront", "customer"]
 Verb = Literal["read", "write"]
+
+PREVIEW = "catalogue:preview"
+"""The scope that lets a storefront read windows at another moment, for previews."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,16 @@ class Viewer:
     def sees_unlisted(self) -> bool:
         """Whether the viewer sees drafts and what is not on offer now: staff and apps do."""
         return self.kind in ("staff", "app")
+
+    def require_moment(self, moment: datetime | None, path: Path) -> None:
+        """Raises ``hub.errors.Forbidden`` for a look at another moment than now, where that is closed.
+
+        A storefront's token stands in web pages: with it anyone could read tomorrow's prices.
+        """
+        if moment is not None and not self.sees_unlisted and PREVIEW not in self.scopes:
+            raise Forbidden(
+                f'This token reads what is on offer now: {path[-1]} needs the scope "{PREVIEW}".', path
+            )
 
     @property
     def writer(self) -> Writer:

@@ -75,9 +75,10 @@ class Context:
     ) -> Scope:
         """The scope that root arguments open, the token's defaults standing in for missing ones.
 
-        Raises ``NotFound`` for an unknown channel, ``Forbidden`` for one that the token is not bound to, ``Required``
-        where a storefront's token names none and has no default, and ``Invalid`` for what is no locale.
+        Raises ``NotFound`` for an unknown channel, ``Forbidden`` for one that the token is not bound to and for a
+        moment that it may not read at, ``Required`` where a storefront's token names none and has no default, and ``Invalid`` for what is no locale.
         """
+        self.viewer.require_moment(as_of, ("asOf",))
         place = await self._place(channel)
         if place is None and not self.viewer.sees_unlisted:
             raise Required("This token reads a channel: name one in the argument channel.", ("channel",))

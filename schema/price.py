@@ -94,6 +94,7 @@ def found(
     """The price of each of ``:keys``; null without a channel, where nothing has a price."""
     if quantity < 1:
         raise Invalid(f"quantity is {quantity}: give 1 or more.", ("quantity",))
+    viewer.require_moment(at, ("at",))
     if scope.channel is None:
         return None
     looked = tables.lookup(

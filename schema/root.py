@@ -12,6 +12,7 @@ from hub.errors import Invalid
 from schema import external_id, rule, sql
 from schema import filter as filters
 from schema.declare import Field, Noun, Resolver, by_name
+from schema.errors import outside
 from schema.loader import build, by_id, remember, values
 from schema.ordinary import Listed, listing
 from schema.spec import Argument, LookUp, Spec
@@ -31,7 +32,8 @@ SCOPE: dict[str, Argument] = {
     ),
     "as_of": Argument(
         type=datetime | None,
-        description="The moment at which listings and prices are read; null: now. It moves windows, not content.",
+        description="The moment at which listings and prices are read; null: now. It moves windows, not content. "
+        "A storefront needs the scope catalogue:preview for it.",
     ),
 }
 """The arguments that open a scope."""
@@ -75,8 +77,9 @@ def _single(noun: Noun, ways: list[str]) -> Resolver:
         scope = await opened(context, arguments)
         given = [name for name in ways if arguments.get(name) is not None]
         if len(given) != 1:
+            named = ", ".join(map(outside, ways))
             raise Invalid(
-                f"{noun.single} was given {len(given)} ways to find it: give one of {', '.join(ways)}."
+                f"{noun.single} was given {len(given) or 'no'} ways to find it: give one of {named}."
             )
         value = arguments[given[0]]
         if given[0] == "id":

@@ -12,13 +12,14 @@ from hub.db import Database, Json
 from hub.errors import HubError
 from hub.ids import encode
 from hub.token import EVERY_SCOPE, OPEN_SCOPES, REACH
-from hub.viewer import Viewer
+from hub.viewer import PREVIEW, Viewer
 from schema.app import schema
 from schema.context import Context
 from tests.shop import all_rows, opened, shirt, written
 
 STAFF = Viewer(token_id=None, kind="staff", scopes=frozenset(EVERY_SCOPE))
 STOREFRONT = Viewer(token_id=None, kind="storefront", scopes=frozenset(OPEN_SCOPES))
+PREVIEWING = Viewer(token_id=None, kind="storefront", scopes=frozenset({*OPEN_SCOPES, PREVIEW}))
 
 
 def customer_viewer(customer_id: int) -> Viewer:

@@ -12,7 +12,7 @@ from hub.errors import Code
 from hub.viewer import Viewer
 from search.index import Index
 from search.rebuild import rebuild
-from tests.reading import STAFF, STOREFRONT, Asking, asking, fill, names
+from tests.reading import PREVIEWING, STAFF, STOREFRONT, Asking, asking, fill, names
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def test_a_storefront_searches_what_is_on_offer(ask: Asking) -> None:
     assert set(found(ask, 'search: "shirt", channel: "web", locale: "en"', STOREFRONT)) == {"alpha", "beta"}
     assert found(ask, 'search: "shirt", channel: "us", locale: "en"', STOREFRONT) == []
     later = 'search: "shirt", channel: "web", locale: "en", asOf: "2032-01-01T00:00:00Z"'
-    assert set(found(ask, later, STOREFRONT)) == {"alpha", "gamma"}
+    assert set(found(ask, later, PREVIEWING)) == {"alpha", "gamma"}
 
 
 def test_staff_search_everything_and_narrow_it_by_filters(ask: Asking) -> None:

@@ -12,7 +12,7 @@ from hub.db import Database
 from hub.errors import Code
 from hub.ids import encode
 from schema.declare import NOUNS
-from tests.reading import STAFF, STOREFRONT, Asking, asking, customer_viewer, fill, names, scoped
+from tests.reading import PREVIEWING, STAFF, STOREFRONT, Asking, asking, customer_viewer, fill, names, scoped
 from tests.shop import written
 
 
@@ -120,7 +120,7 @@ def test_an_unverified_address_finds_nobody(ask: Asking) -> None:
 
 
 def test_a_look_up_needs_exactly_one_way(ask: Asking) -> None:
-    assert "given 0 ways" in ask.refused("{ product { id } }").message
+    assert "given no ways" in ask.refused("{ product { id } }").message
     assert "given 2 ways" in ask.refused('{ product(slug: "alpha", id: "x") { id } }').message
 
 
@@ -434,12 +434,27 @@ def test_a_storefront_sees_what_is_listed_now(ask: Asking) -> None:
 def test_as_of_moves_the_windows_half_open(ask: Asking) -> None:
     def at(moment: str) -> list[str]:
         query = 'query($at: DateTime) { products(channel: "web", asOf: $at) { nodes { slug } } }'
-        return names(ask(query, STOREFRONT, at=moment)["products"])
+        return names(ask(query, PREVIEWING, at=moment)["products"])
 
     assert at("2029-12-31T23:59:59.999999Z") == ["alpha", "beta"]
     assert at("2030-01-01T00:00:00Z") == ["alpha"]
     assert at("2030-12-31T23:59:59.999999Z") == ["alpha"]
     assert at("2031-01-01T00:00:00Z") == ["alpha", "gamma"]
+
+
+@pytest.mark.parametrize(
+    ("way", "argument"),
+    [
+        ('products(channel: "web", asOf: "2031-01-01T00:00:00Z") { nodes { slug } }', "asOf"),
+        ('variant(sku: "alpha-red", channel: "web") { price(at: "2031-01-01T00:00:00Z") { amount } }', "at"),
+    ],
+)
+def test_a_storefront_does_not_read_tomorrow(ask: Asking, way: str, argument: str) -> None:
+    refused = ask.refused(f"{{ {way} }}", STOREFRONT)
+    assert (refused.code, refused.message) == (
+        Code.FORBIDDEN,
+        f'This token reads what is on offer now: {argument} needs the scope "catalogue:preview".',
+    )
 
 
 @pytest.mark.parametrize(
