@@ -51,13 +51,13 @@ def match(tx: sa.Connection, part: Part, drafts: Sequence[Draft]) -> None:
         _match_by_name(tx, part, drafts, directory)
     _give_ids(tx, part, [draft for draft in drafts if draft.current is None])
     for draft in drafts:
-        for named in _names(draft):
+        for named in names(draft):
             directory.add(part.name, named, draft.id or 0)
     _resolve(directory, drafts)
     _match_parts(tx, part, drafts)
 
 
-def _names(draft: Draft) -> list[Way]:
+def names(draft: Draft) -> list[Way]:
     """The ways in which a root's input names its own object."""
     key = draft.part.kept.key
     found: list[Way] = []
@@ -73,9 +73,9 @@ def _names(draft: Draft) -> list[Way]:
 
 def _match_by_name(tx: sa.Connection, part: Part, drafts: Sequence[Draft], directory: Directory) -> None:
     unnamed = [draft for draft in drafts if draft.id is None]
-    directory.look_up(part.name, (named for draft in unnamed for named in _names(draft)))
+    directory.look_up(part.name, (named for draft in unnamed for named in names(draft)))
     for draft in unnamed:
-        found = (directory.find(part.name, named) for named in _names(draft))
+        found = (directory.find(part.name, named) for named in names(draft))
         draft.id = next((number for number in found if number is not None), None)
     _take_current(part, drafts, lock(tx, part, (draft.id for draft in drafts if draft.id is not None)))
     _refuse_repeats(part, drafts)
@@ -94,10 +94,10 @@ def _refuse_repeats(part: Part, drafts: Sequence[Draft]) -> None:
     """Two rows of a batch about one object: the second one is refused, for their order would decide."""
     seen: set[object] = set()
     for draft in drafts:
-        names = _names(draft)
-        if (draft.id is not None and draft.id in seen) or not seen.isdisjoint(names):
-            draft.refuse(_repeated(part, next((name for name in names if name in seen), None)))
-        seen.update(names)
+        named = names(draft)
+        if (draft.id is not None and draft.id in seen) or not seen.isdisjoint(named):
+            draft.refuse(_repeated(part, next((name for name in named if name in seen), None)))
+        seen.update(named)
         seen.add(draft.id or object())
 
 

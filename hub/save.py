@@ -6,18 +6,19 @@ is, null clears one. Nothing is raised for a bad row: its refusals stand in its 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
 import sqlalchemy as sa
 
 from hub import aggregate, compare, find, refusal, registry, row
 from hub.db import Json
 from hub.draft import Draft, read
-from hub.errors import Conflict, Duplicate, HubError, NotFound
+from hub.errors import Conflict, Duplicate, HubError, Required
 from hub.ids import encode
+from hub.reference import missing
 from hub.registry import Part
 
 Outcome = Literal["created", "updated", "unchanged", "deleted", "refused"]
@@ -122,27 +123,27 @@ def _subject(tx: sa.Connection, part: Part, number: int, refused: HubError) -> H
 
 
 def _remove(tx: sa.Connection, part: Part, number: int, expected: int | None) -> None:
-    if not find.lock(tx, part, [number]):
+    stored = find.lock(tx, part, [number]).get(number)
+    if stored is None:
         raise find.absent(part, number)
     if expected is not None:
-        _check_version(tx, part, {number: expected})
+        _check_version(tx, part, stored, expected)
     row.delete(tx, part.table, [number])
 
 
-def _check_version(tx: sa.Connection, part: Part, expected: dict[int, int]) -> None:
-    """Raises ``Conflict`` for the first object that is at another version than expected."""
-    versions = aggregate.lock(tx, part.name, sorted(expected))
-    for number, version in expected.items():
-        current = versions.get(number, 0)
-        if current != version:
-            raise stale(part, number, version, current)
+def _check_version(tx: sa.Connection, part: Part, stored: Mapping[str, Any], expected: int) -> None:
+    """Raises ``Conflict`` where the object is at another version than expected."""
+    current = aggregate.lock(tx, part.name, [stored["id"]]).get(stored["id"], 0)
+    if current != expected:
+        raise stale(part, stored, expected, current)
 
 
-def stale(part: Part, number: int, expected: int, current: int) -> Conflict:
-    """The refusal of a write that was made from an older version."""
+def stale(part: Part, stored: Mapping[str, Any], expected: int, current: int) -> Conflict:
+    """The refusal of a write that was made from an older version. ``stored`` is the object's row."""
     title = part.name.replace("_", " ").capitalize()
+    named = stored.get(part.kept.key or "") or encode(part.name, stored["id"])
     return Conflict(
-        f'{title} "{encode(part.name, number)}" is at version {current}, not {expected}: read it again and retry.',
+        f'{title} "{named}" is at version {current}, not {expected}: read it again and retry.',
         version=current,
     )
 
@@ -189,9 +190,15 @@ def _check_modes(part: Part, drafts: dict[_Item, Draft]) -> None:
         if item.mode is Mode.CREATE and draft.current is not None:
             draft.refuse(_exists(part, draft), *((part.kept.key,) if part.kept.key in draft.values else ()))
         if item.mode is Mode.UPDATE and draft.current is None and not draft.errors:
-            draft.refuse(
-                NotFound(f"No such {part.name.replace('_', ' ')} exists: create it, or name one that does.")
-            )
+            draft.refuse(_nothing(part, draft))
+
+
+def _nothing(part: Part, draft: Draft) -> HubError:
+    named = find.names(draft)
+    if named:
+        return missing(part.name, named[0])
+    noun = part.name.replace("_", " ")
+    return Required(f"No {noun} is named: give its {part.kept.key or 'id'} or an external id.")
 
 
 def _exists(part: Part, draft: Draft) -> Duplicate:
@@ -210,10 +217,10 @@ def _check_versions(tx: sa.Connection, part: Part, drafts: dict[_Item, Draft]) -
     }
     versions = aggregate.lock(tx, part.name, sorted(expected)) if expected else {}
     for item, draft in drafts.items():
-        if draft.id in expected and item.expected is not None:
+        if draft.id in expected and item.expected is not None and draft.current is not None:
             current = versions.get(draft.id, 0)
             if current != item.expected:
-                draft.refuse(stale(part, draft.id, item.expected, current))
+                draft.refuse(stale(part, draft.current, item.expected, current))
 
 
 def _write(tx: sa.Connection, part: Part, drafts: dict[_Item, Draft]) -> None:
