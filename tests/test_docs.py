@@ -6,6 +6,7 @@ What a fenced block is, its language says:
   The ``json`` block behind it is the answer.
 - ``console``: each line that starts with ``$`` is run in a shell, ``>`` goes on with it; the rest is what it prints.
 - ``python``: runs beside what follows, with the secret that the last answer showed; a ``text`` block is what it prints.
+  One that begins with the name of a file (``# hub/brand.py``) is that file.
 - ``sh``: not run here (it would serve, test or deploy), but every ``make`` and ``hub`` command in it must exist.
 
 In an answer ``…`` stands for what differs from run to run. A section that names ``HUB_DATA`` needs the outside data.
@@ -27,7 +28,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
+from hub.db import HUB, Database
 from hub.demo import frame, keys
 from hub.demo.fill import fill
 from hub.demo.shop import Shop
@@ -37,6 +40,7 @@ from tests.running import Server, free_port, make_settings, serving, wait_until
 HOUSE = Path(__file__).parent.parent
 DOCUMENTS = [HOUSE / "README.md", *sorted((HOUSE / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FILE = re.compile(r"# ([\w/]+\.py)\n")
 SECTION = re.compile(r"^(?=## )", re.MULTILINE)
 RUN = ("graphql", "console", "python")
 SHOWN = ("json", "text")
@@ -132,7 +136,7 @@ class Reader:
                 for command, shown in commands(text):
                     printed = self._run(command)
                     assert prints(shown, printed), self._differs(block, printed)
-            elif block.language == "python":
+            elif block.language == "python" and not FILE.match(text):
                 self._start(text)
             elif block.language == "text" and self.receivers:
                 self._awaits(block, text)
@@ -271,6 +275,40 @@ def test_every_command_exists(path: Path) -> None:
 def test_every_link_leads_somewhere(path: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", path.read_text()):
         assert target.startswith("https://") or (path.parent / target).exists(), target
+
+
+def test_a_noun_is_added_as_the_page_says(database_url: str, database: Database, tmp_path: Path) -> None:
+    for name in ("hub", "schema", "search", "webhooks", "alembic", "pyproject.toml"):
+        copy = shutil.copytree if (HOUSE / name).is_dir() else shutil.copy
+        copy(HOUSE / name, tmp_path / name)
+    for block in blocks((HOUSE / "docs" / "add-a-noun.md").read_text()):
+        if named := FILE.match(block.text):
+            (tmp_path / named[1]).write_text(block.text[named.end() :])
+    settings = {
+        "HUB_DATABASE_URL": libpq(database_url),
+        "PYTHONPATH": str(tmp_path),
+        "PATH": os.environ["PATH"],
+    }
+
+    def run(*command: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", *command],
+            cwd=tmp_path,
+            env=settings,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    run("alembic", "revision", "--autogenerate", "-m", "Brands")
+    run("hub", "migrate")
+    assert "brandBulkUpsert(" in run("hub", "schema")
+    with database.write(HUB) as tx:
+        tx.execute(sa.text("INSERT INTO brand (code) VALUES ('ours')"))
+    with database.read() as tx:
+        assert tx.scalar(sa.text("SELECT type FROM pending")) == "brand.created"
 
 
 def test_the_comparison_can_fail() -> None:
