@@ -33,6 +33,9 @@ from hub.reading import Position, Record
 from hub.save import Mode, Policy, Result, save
 
 BATCH = 500
+COLLECTED_EVERY = 4
+"""Batches between two collections of garbage: each looks at all that is alive."""
+
 LANES = 2
 """Batches that are written at once: while the database writes one, Python prepares the other."""
 
@@ -139,6 +142,11 @@ def _collecting_by_hand() -> Iterator[None]:
         gc.unfreeze()
 
 
+def _batches(records: Iterator[Record], size: int) -> Iterator[list[Record]]:
+    while some := list(itertools.islice(records, size)):
+        yield some
+
+
 class Run:
     """One run on its way through a file.
 
@@ -192,7 +200,7 @@ class Run:
         """Batch after batch. One is made ready while the one before it is written; two at once where they may."""
         ahead: deque[tuple[Batch, Future[None]]] = deque()
         with ThreadPoolExecutor(LANES) as lanes:
-            while some := list(itertools.islice(records, self._batch)):
+            for number, some in enumerate(_batches(records, self._batch)):
                 batch = _retried(partial(self._ready, some))
                 while ahead and (len(ahead) == LANES or not ahead[-1][0].is_apart_from(batch)):
                     _wait(ahead, tell)
@@ -200,7 +208,8 @@ class Run:
                 ahead.append((batch, lanes.submit(self._write, batch, before)))
                 if not self._in_lanes:
                     _wait(ahead, tell)
-                gc.collect()
+                if number % COLLECTED_EVERY == 0:
+                    gc.collect()
             while ahead:
                 _wait(ahead, tell)
 
