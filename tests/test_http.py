@@ -218,8 +218,8 @@ def test_every_answer_says_what_it_cost(hub: Server) -> None:
 def test_what_would_cost_too_much_is_not_begun(hub: Server) -> None:
     text = (
         "{ "
-         "products(first: 100) { nodes { variants(first: 100) { nodes { product { variants(first: 100) { nodes { prices { amount } sku } } } } } } }"
-         " }"
+        "products(first: 100) { nodes { variants(first: 100) { nodes { product { variants(first: 100) { nodes { prices { amount } sku } } } } } } }"
+        " }"
     )
     answer = call(hub, {"query": text})
     assert (answer.status, answer.code) == (400, "BAD_REQUEST")
