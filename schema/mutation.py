@@ -105,7 +105,7 @@ def _create(part: Part) -> StrawberryField:
         input=described(inputs.of(part), f"What the new {_words(part)} is to be."),
         idempotency_key=IdempotencyKey,
     )
-    description = f"Make {_one(part)}."
+    description = f"Make {_indefinite(part)}."
     return field(f"{part.name}_create", create, description, payload.single(part), **arguments)
 
 
@@ -129,7 +129,7 @@ def _update(part: Part) -> StrawberryField:
         if_version=IfVersion,
         idempotency_key=IdempotencyKey,
     )
-    description = f"Change {_one(part)}. What the input leaves out stays as it is."
+    description = f"Change {_indefinite(part)}. What the input leaves out stays as it is."
     return field(f"{part.name}_update", update, description, payload.single(part), **arguments)
 
 
@@ -154,7 +154,7 @@ def _delete(part: Part) -> StrawberryField:
     return field(
         f"{part.name}_delete",
         delete,
-        f"Delete {_one(part)} with all that is part of it, named in one of three ways.",
+        f"Delete {_indefinite(part)} with all that is part of it, named in one of three ways.",
         payload.DeletePayload,
         id=described(strawberry.ID | None, "Its id in this hub."),
         key=described(str | None, "What people know it by: code, slug or number."),
@@ -253,7 +253,7 @@ def found(tx: sa.Connection, noun: str, named: Json) -> int:
     return number
 
 
-def _one(part: Part) -> str:
+def _indefinite(part: Part) -> str:
     words = _words(part)
     return f"{'an' if words[0] in 'aeiou' else 'a'} {words}"
 
