@@ -29,7 +29,9 @@ def create(
     system: Annotated[
         str | None, typer.Option(help="The source of what it writes; the name if none.")
     ] = None,
-    customer: Annotated[int | None, typer.Option(help="The number of a customer token's customer.")] = None,
+    customer: Annotated[
+        str | None, typer.Option(help="A customer token's customer, by the API's id.")
+    ] = None,
     days: Annotated[int | None, typer.Option(help="Days that it lives; for ever if none.", min=1)] = None,
 ) -> None:
     """Make a token and print it. It is kept as a hash only: it cannot be printed again."""
@@ -47,7 +49,7 @@ def create(
         system=system,
         default_channel=channel[0] if channel and len(channel) == 1 else None,
         default_locale=locale,
-        customer_id=customer,
+        customer_id=None if customer is None else _number(customer),
         expires_at=None if days is None else datetime.now(UTC) + timedelta(days=days),
     )
     database = migrations.prepared(settings)
@@ -55,3 +57,17 @@ def create(
         _, text = make(tx, settings.secret, wish)
     database.close()
     typer.echo(text)
+
+
+def _number(customer: str) -> int:
+    """The customer's number inside the hub. Raises ``NotFound``."""
+    from hub import ids
+    from hub.errors import NotFound
+
+    try:
+        noun, number = ids.decode(customer)
+    except ValueError as wrong:
+        raise NotFound(str(wrong), ("customer",)) from wrong
+    if noun != "customer":
+        raise NotFound(f'"{customer}" is the id of a {noun}: give that of a customer.', ("customer",))
+    return number

@@ -17,7 +17,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
+from hub import ids
 from hub.channel import Channel
+from hub.customer import Customer
 from hub.db import Base, Id
 from hub.errors import Invalid, NotFound, Required
 from hub.viewer import PREVIEW, Kind, Verb, Viewer
@@ -112,7 +114,7 @@ def create(tx: sa.Connection, secret: str, wish: Wish) -> tuple[int, str]:
         "channel_ids": channel_ids,
         "default_channel_id": _default_channel(tx, wish, channel_ids),
         "default_locale": wish.default_locale,
-        "customer_id": wish.customer_id,
+        "customer_id": _customer(tx, wish),
         "expires_at": wish.expires_at,
     }
     return tx.execute(sa.insert(Token).values(row).returning(Token.id)).scalar_one(), text
@@ -218,6 +220,17 @@ def _channels(tx: sa.Connection, codes: Sequence[str]) -> dict[str, int]:
                 f'Channel "{code}" does not exist: make it first, or name another.', ("channels", place)
             )
     return found
+
+
+def _customer(tx: sa.Connection, wish: Wish) -> int | None:
+    """The customer that a customer's token is for. Raises ``NotFound``."""
+    number = wish.customer_id
+    if number is not None and tx.scalar(sa.select(Customer.id).where(Customer.id == number)) is None:
+        raise NotFound(
+            f'Customer with id "{ids.encode("customer", number)}" does not exist: name one that does.',
+            ("customer",),
+        )
+    return number
 
 
 def _default_channel(tx: sa.Connection, wish: Wish, channel_ids: list[int] | None) -> int | None:

@@ -122,6 +122,7 @@ WRONG: list[tuple[dict[str, Any], Code, tuple[str | int, ...]]] = [
     ({"kind": "storefront", "scopes": ["catalogue:write"]}, Code.INVALID, ("scopes", 0)),
     ({"kind": "customer"}, Code.REQUIRED, ("customer",)),
     ({"customer_id": 1}, Code.REQUIRED, ("customer",)),
+    ({"kind": "customer", "customer_id": 1}, Code.NOT_FOUND, ("customer",)),
     ({"channels": ["nowhere"]}, Code.NOT_FOUND, ("channels", 0)),
     ({"default_channel": "nowhere"}, Code.NOT_FOUND, ("channels", 0)),
     ({"expires_at": datetime(2020, 1, 1, tzinfo=UTC)}, Code.INVALID, ("expires_at",)),
