@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import sqlalchemy as sa
 
-from hub import gtin, sequencer
+from hub import feed, gtin, sequencer
 from hub.db import Database
+from hub.outbox import Pending
 from search import lane
 from search.index import Index, UnavailableError
 from search.query import Found, Question, find
@@ -122,6 +124,13 @@ class Shop:
             product,
         )
         eventually(lambda: product in self.ask(word, None, "de"))
+        eventually(self._caught_up)
+
+    def _caught_up(self) -> bool:
+        """The word may be found by an earlier record's work, which reads the row as it is by then."""
+        with self.database.read() as tx:
+            waiting = tx.scalar(sa.select(sa.func.count()).select_from(Pending))
+            return waiting == 0 and feed.position(tx, lane.NAME) == feed.ends(tx)[1]
 
     def follow(self) -> None:
         """Start the sequencer and the lane."""
