@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,6 +11,9 @@ from hub.db import Database, Json, Writer
 from hub.save import Mode, Policy, Result, save
 
 WRITER = Writer(actor="test", source="erp")
+
+LONGER = float(os.environ.get("HUB_SOAK_SECONDS", "15")) / 15
+"""How many times as many examples a property is tried with in a soak."""
 
 
 def written(

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from hub import verify
 from hub.db import Json
 from tests.running import Server
-from tests.shop import all_rows, opened
+from tests.shop import LONGER, all_rows, opened
 
 OBJECTS, ACTORS, NAMES = 3, 3, ("A", "B", "C")
 ERRORS = "userErrors { code version field }"
@@ -144,8 +144,9 @@ COMMANDS = st.lists(
 )
 
 
+@pytest.mark.soak
 @settings(
-    max_examples=40,
+    max_examples=int(40 * LONGER),
     deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

@@ -17,6 +17,7 @@ import pytest
 import sqlalchemy as sa
 
 from hub.db import Database
+from tests.shop import LONGER
 
 MAPPING = """
 name: killed
@@ -92,9 +93,7 @@ def lines(count: int) -> Iterator[bytes]:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "killed.yaml").write_text(MAPPING)
-    (tmp_path / "things.jsonl").write_bytes(
-        b"\n".join(lines(int(os.environ.get("HUB_KILL_RECORDS", "3000"))))
-    )
+    (tmp_path / "things.jsonl").write_bytes(b"\n".join(lines(int(3000 * LONGER))))
     return tmp_path
 
 
@@ -128,6 +127,7 @@ def killed_until_done(folder: Path, database: Database, seconds: float) -> tuple
             return kills, said.decode()
 
 
+@pytest.mark.soak
 @pytest.mark.timeout(900)
 def test_killed_at_any_moment_and_run_again_it_ends_like_a_clean_run(
     database: Database, module_database: Database, folder: Path, soak_seconds: float

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hub import price
 from hub.db import Database
 from hub.save import save
-from tests.shop import WRITER, all_rows, opened, shirt, written
+from tests.shop import LONGER, WRITER, all_rows, opened, shirt, written
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -104,7 +104,10 @@ def shop(database: Database) -> Database:
     return database
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.soak
+@settings(
+    max_examples=int(60 * LONGER), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(offers=offers(), asked=st.lists(questions, min_size=1, max_size=8))
 def test_the_look_up_agrees_with_the_model(
     shop: Database, offers: list[Offer], asked: list[Question]
