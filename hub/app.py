@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -31,10 +32,13 @@ from search.index import Index
 from webhooks import figures
 from webhooks.figures import Figures
 
+log = logging.getLogger(__name__)
+
 
 def create_app(settings: Settings, *, relay: bool = True) -> FastAPI:
     """The server. ``relay``: whether it runs the relay too while it serves."""
     database = migrations.prepared(settings)
+    _say_what_is_idle(settings)
     index = search.app.opened(settings)
     sending = Figures(database)
     metrics = Metrics(database, sending)
@@ -47,6 +51,13 @@ def create_app(settings: Settings, *, relay: bool = True) -> FastAPI:
     _add_probes(app, _checks(database, settings, index), metrics)
     _add_files(app, settings)
     return app
+
+
+def _say_what_is_idle(settings: Settings) -> None:
+    """A setting that is taken and not used yet must not pass for one that works."""
+    for name in ("elasticsearch_url", "database_read_urls"):
+        if getattr(settings, name):
+            log.warning("HUB_%s is set, and not used by this version: see docs/limits.md.", name.upper())
 
 
 def _add_files(app: FastAPI, settings: Settings) -> None:
