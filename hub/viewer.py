@@ -50,6 +50,16 @@ class Viewer:
         return self.channel_ids is None or channel_id in self.channel_ids
 
     @property
+    def writes(self) -> bool:
+        """Whether the token opens anything at all for writing."""
+        return any(scope.endswith(":write") for scope in self.scopes)
+
+    @property
+    def sees_personal(self) -> bool:
+        """Whether the viewer sees personal data, also where other nouns hold it: an order's address."""
+        return self.may("customers", "read")
+
+    @property
     def sees_unlisted(self) -> bool:
         """Whether the viewer sees drafts and what is not on offer now: staff and apps do."""
         return self.kind in ("staff", "app")

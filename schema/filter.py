@@ -34,6 +34,9 @@ DEEPEST = 10
 LARGEST_LIST = 100
 """How many values one list of a filter, or of ids, may have."""
 
+MOST_CONDITIONS = 500
+"""How many conditions a filter may have in all: lists within lists multiply."""
+
 DESCRIPTIONS = {
     "eq": "Equal to it; null: without a value.",
     "ne": "Anything but it, also no value; null: with a value.",
@@ -157,16 +160,28 @@ def given(filter_: Any) -> Iterator[tuple[str, Any]]:
         yield name, value
 
 
-def attribute_codes(filter_: Any, depth: int = 0) -> set[str]:
-    """The attributes that a filter names. Raises ``Limit`` where it stands too deep in itself."""
+def attribute_codes(filter_: Any) -> set[str]:
+    """The attributes that a filter names. Raises ``Limit`` where it is too deep or has too many conditions."""
+    named: set[str] = set()
+    for count, part in enumerate(_parts(filter_, 0)):
+        if count > MOST_CONDITIONS:
+            raise Limit(f"The filter has more than {MOST_CONDITIONS} conditions: ask in parts.", ("filter",))
+        if type(part).__name__ == "AttributeValueFilter":
+            named.add(vars(part)["code"])
+    return named
+
+
+def _parts(filter_: Any, depth: int) -> Iterator[Any]:
+    """Every input object of a filter, itself first."""
     if depth > DEEPEST:
         raise Limit(f"The filter is more than {DEEPEST} levels deep: flatten it.", ("filter",))
     if isinstance(filter_, list):
-        return set().union(*(attribute_codes(each, depth) for each in filter_))
-    if not has_object_definition(filter_):
-        return set()
-    named: set[str] = {vars(filter_)["code"]} if type(filter_).__name__ == "AttributeValueFilter" else set()
-    return named.union(*(attribute_codes(value, depth + 1) for _, value in given(filter_)))
+        for each in filter_:
+            yield from _parts(each, depth)
+    elif has_object_definition(filter_):
+        yield filter_
+        for _, value in given(filter_):
+            yield from _parts(value, depth + 1)
 
 
 def too_many(name: str, count: int) -> Limit:

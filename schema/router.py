@@ -28,6 +28,8 @@ from schema.errors import refusal, shown
 PATH = "/graphql"
 LARGEST_BODY = 24 * 1024 * 1024
 """Bytes of a request. A bulk upsert of full rows fits; larger loads are files for ``hub import``."""
+LARGEST_QUESTION = 1024 * 1024
+"""Bytes of a request with a token that writes nothing: it stands in web pages, and reading them costs everyone time."""
 LONGEST_SECONDS = 60.0
 """How long one request may take."""
 NOTED_EVERY = 60.0
@@ -94,7 +96,7 @@ class Endpoint:
             return HTMLResponse(get_graphql_ide_html(graphql_ide="graphiql"))
         try:
             viewer = await self.viewer(request)
-            asked = await read(request)
+            asked = await read(request, LARGEST_BODY if viewer.writes else LARGEST_QUESTION)
             return await self._execute(request, viewer, asked)
         except Refused as refused:
             body = orjson.dumps(refusal(refused.code, refused.message))
@@ -184,31 +186,31 @@ class Endpoint:
             token.touch(tx, [used])
 
 
-async def read(request: Request) -> Asked:
-    """What a request asks. Raises ``Refused`` where it is no GraphQL request."""
+async def read(request: Request, largest: int = LARGEST_BODY) -> Asked:
+    """What a request asks, in a body of at most ``largest`` bytes. Raises ``Refused`` where it is no GraphQL request."""
     if request.method == "GET":
         given: Any = dict(request.query_params)
         for name in ("variables", "extensions"):
             if name in given:
                 given[name] = _json(given[name].encode())
     elif request.method == "POST":
-        given = _json(await _body(request))
+        given = _json(await _body(request, largest))
     else:
         raise Refused("METHOD", f"{request.method} is not a way to ask: use POST.", allow="GET, POST")
     return _asked(given, GRAPHQL_JSON in request.headers.get("accept", ""))
 
 
-async def _body(request: Request) -> bytes:
+async def _body(request: Request, largest: int) -> bytes:
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media != JSON:
         raise Refused("MEDIA", f'Content-Type "{media}" is not taken: send {JSON}.')
     body = bytearray()
     async for piece in request.stream():
         body += piece
-        if len(body) > LARGEST_BODY:
+        if len(body) > largest:
             raise Refused(
                 "TOO_LARGE",
-                f"The request is larger than {LARGEST_BODY} bytes: send fewer rows, or a file with hub import.",
+                f"The request is larger than {largest} bytes: send fewer rows, or a file with hub import.",
             )
     return bytes(body)
 

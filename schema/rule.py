@@ -32,7 +32,7 @@ MOMENT = sa.func.coalesce(sa.bindparam("rule_moment", type_=sa.DateTime(timezone
 FIELD_RULES: dict[str, tuple[Callable[[Viewer], bool], str]] = {
     "staff": (lambda viewer: viewer.sees_unlisted, "only staff and apps see it"),
     "personal": (
-        lambda viewer: viewer.may("customers", "read"),
+        lambda viewer: viewer.sees_personal,
         'it is personal data, for tokens with the scope "customers:read"',
     ),
 }
