@@ -15,6 +15,7 @@ from hub import ids
 from hub.db import Json
 from hub.flat import levels, nested, split
 from hub.registry import Part, parts
+from hub.viewer import Viewer
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,31 @@ class Changed:
 def paths(changes: list[Json]) -> list[Changed]:
     """The changed paths of a record's ``changes``. Rows of tables that the hub no longer keeps are left out."""
     return [changed for change in changes if change["t"] in _kept() for changed in _of_row(change)]
+
+
+def seen(changes: list[Json], viewer: Viewer) -> list[Changed]:
+    """The changed paths that a viewer may read: of tables that its scopes open, and personal data only with its scope."""
+    own = [change for change in changes if change["t"] in _kept() and _opens(viewer, change["t"])]
+    if not viewer.sees_personal:
+        own = [_impersonal(change) for change in own]
+    return paths(own)
+
+
+def _opens(viewer: Viewer, table: str) -> bool:
+    return viewer.may(_kept()[table].kept.scope, "read")
+
+
+def _impersonal(change: Json) -> Json:
+    """A changed row without its personal columns."""
+    hidden = _kept()[change["t"]].kept.personal
+    if not hidden:
+        return change
+    sides = {
+        side: {path: value for path, value in change[side].items() if split(path)[0] not in hidden}
+        for side in ("o", "n")
+        if change[side] is not None
+    }
+    return {**change, **sides}
 
 
 def pointer(*keys: object) -> str:

@@ -116,7 +116,7 @@ async def changes(
     statement = feed.page(begin, types=types, limit=size + 1).where(
         Feed.sequence <= last, *_seen(context.viewer)
     )
-    return _page(await context.database.rows(statement), size, begin, last)
+    return _page(await context.database.rows(statement), size, begin, last, context.viewer)
 
 
 def _size(first: int | None) -> int:
@@ -152,8 +152,10 @@ def _seen(viewer: Viewer) -> list[sa.ColumnElement[bool]]:
     return seen
 
 
-def _page(rows: Sequence[sa.RowMapping], size: int, begin: int, last: int) -> ChangeConnection:
-    nodes = [_change(row) for row in rows[:size]]
+def _page(
+    rows: Sequence[sa.RowMapping], size: int, begin: int, last: int, viewer: Viewer
+) -> ChangeConnection:
+    nodes = [_change(row, viewer) for row in rows[:size]]
     edges = [ChangeEdge(cursor=feed.encode(node.sequence), node=node) for node in nodes]
     more = len(rows) > size
     end = nodes[-1].sequence if more else last
@@ -169,7 +171,7 @@ def _page(rows: Sequence[sa.RowMapping], size: int, begin: int, last: int) -> Ch
     )
 
 
-def _change(row: Any) -> Change:
+def _change(row: Any, viewer: Viewer) -> Change:
     return Change(
         sequence=row["sequence"],
         type=row["type"],
@@ -179,7 +181,8 @@ def _change(row: Any) -> Change:
         entity_version=row["version"],
         kind=ChangeKind(row["kind"]),
         changed_paths=[
-            ChangedPath(path=each.path, old=each.old, new=each.new) for each in change.paths(row["changes"])
+            ChangedPath(path=each.path, old=each.old, new=each.new)
+            for each in change.seen(row["changes"], viewer)
         ],
         actor=row["actor"],
         source=row["source"],

@@ -8,14 +8,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any
 
 import orjson
 
 from hub import change, ids
 from hub.db import Json
-from hub.registry import parts
 from hub.viewer import Viewer
 from webhooks.delivery import Claimed
 
@@ -45,14 +43,16 @@ async def data(
 
 
 def _happened(delivery: Claimed, record: Json, viewer: Viewer) -> Json:
-    changes = [each for each in record["changes"] if _sees(viewer, each["t"])]
     return {
         "type": record["type"],
         "events": record["events"],
         "timestamp": _stamp(record["occurred_at"]),
         "sequence": record["sequence"],
         "entity": _entity(delivery, record["version"]),
-        "changed": [{"path": each.path, "old": each.old, "new": each.new} for each in change.paths(changes)],
+        "changed": [
+            {"path": each.path, "old": each.old, "new": each.new}
+            for each in change.seen(record["changes"], viewer)
+        ],
     }
 
 
@@ -70,16 +70,6 @@ def _test(delivery: Claimed) -> Json:
 def _entity(delivery: Claimed, version: int | None) -> Json:
     number = ids.encode(delivery.aggregate, delivery.aggregate_id)
     return {"type": delivery.aggregate, "id": number, "version": version}
-
-
-def _sees(viewer: Viewer, table: str) -> bool:
-    scope = _scopes().get(table)
-    return scope is not None and viewer.may(scope, "read")
-
-
-@cache
-def _scopes() -> dict[str, str]:
-    return {part.name: part.kept.scope for part in parts()}
 
 
 def _stamp(moment: datetime) -> str:
