@@ -71,5 +71,8 @@ def _repeat(task: Callable[[Database], bool], database: Database, pause: float, 
         except sa.exc.DBAPIError as error:
             log.warning("The relay lost the database and tries again: %s", error.orig)
             again = False
+        except Exception:  # a pool without a free connection, or whatever else: the thread must go on
+            log.exception("The relay failed at a task and tries again.")
+            again = False
         if not again:
             stop.wait(pause)

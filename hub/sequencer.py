@@ -62,6 +62,11 @@ def run(database: Database, stop: Event) -> None:
         except sa.exc.DBAPIError as error:
             log.warning("The sequencer lost the database and tries again: %s", error.orig)
             moved, pause = 0, DOWN_SECONDS
+        except (
+            Exception
+        ):  # a pool without a free connection, or whatever else: without this thread the feed stands still
+            log.exception("The sequencer failed and tries again.")
+            moved, pause = 0, DOWN_SECONDS
         if moved < BATCH:
             stop.wait(pause)
 

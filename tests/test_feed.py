@@ -11,6 +11,7 @@ from hub import change, cli_feed, feed, ids, migrations, sequencer, verify
 from hub.db import Database
 from tests import capturing
 from tests.capturing import SHOP, Log, drain, run
+from tests.running import wait_until
 
 
 @pytest.fixture
@@ -95,6 +96,33 @@ def test_the_loop_outlives_the_loss_of_its_connection(
         assert run(tx, "SELECT count(*) FROM feed WHERE changes->0->'n'->>'code' LIKE 'after loss %'") == [
             (5,)
         ]
+
+
+def sequenced(log: Log, code: str) -> bool:
+    with log.database.read() as tx:
+        return run(tx, f"SELECT 1 FROM feed WHERE changes->0->'n'->>'code' = '{code}'") != []
+
+
+def test_the_loop_outlives_a_pool_without_a_free_connection(
+    log: Log, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sequencer, "DOWN_SECONDS", 0.05)
+    narrow = Database(database_url, pool_size=1)
+    monkeypatch.setattr(narrow.engine.pool, "_timeout", 0.05)
+    stop = threading.Event()
+    loop = threading.Thread(target=sequencer.run, args=(narrow, stop))
+    with narrow.engine.connect(), narrow.engine.connect():
+        loop.start()
+        loop.join(0.5)
+        assert loop.is_alive()
+    with log.database.write(capturing.ERP) as tx:
+        run(tx, "INSERT INTO category (code) VALUES ('later')")
+    try:
+        wait_until(lambda: sequenced(log, "later"), 10)
+    finally:
+        stop.set()
+        loop.join(10)
+        narrow.close()
 
 
 def test_partitions_are_made_ahead_and_dropped_by_age(
