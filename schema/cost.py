@@ -14,6 +14,7 @@ from graphql import (
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
+    InlineFragmentNode,
     IntValueNode,
     OperationDefinitionNode,
     SelectionSetNode,
@@ -45,7 +46,7 @@ def requested(document: DocumentNode, operation: str | None, variables: Mapping[
             None,
             each.name.value if each.name else None,
         ):
-            return counting.of(each.selection_set)
+            return counting.all(each)
     return 0
 
 
@@ -86,7 +87,18 @@ class _Counting:
     def __init__(self, fragments: dict[str, FragmentDefinitionNode], variables: Mapping[str, Any]) -> None:
         self._fragments = fragments
         self._variables = variables
+        self._defaults: Mapping[str, int] = {}
         self._known: dict[str, int] = {}
+        self._paging: dict[str, bool] = {}
+
+    def all(self, operation: OperationDefinitionNode) -> int:
+        """The objects of an operation, whose variables may have defaults."""
+        self._defaults = {
+            each.variable.name.value: int(each.default_value.value)
+            for each in operation.variable_definitions or ()
+            if isinstance(each.default_value, IntValueNode)
+        }
+        return self.of(operation.selection_set)
 
     def of(self, selections: SelectionSetNode | None) -> int:
         if selections is None:
@@ -105,15 +117,35 @@ class _Counting:
         for each in node.arguments or ():
             if each.name.value in ("first", "last"):
                 value = self._value(each.value)
-                if isinstance(value, int):
+                if value is not None:
                     return max(value, 0)
-        names = {each.name.value for each in selections.selections if isinstance(each, FieldNode)}
-        return PAGE if names & CONNECTION else 1
+        return PAGE if self._is_page(selections) else 1
 
-    def _value(self, node: Any) -> Any:
+    def _value(self, node: Any) -> int | None:
+        """A page's size; null where none is given."""
         if isinstance(node, VariableNode):
-            return self._variables.get(node.name.value)
-        return int(node.value) if isinstance(node, IntValueNode) else None
+            name = node.name.value
+            given = self._variables[name] if name in self._variables else self._defaults.get(name)
+        else:
+            given = int(node.value) if isinstance(node, IntValueNode) else None
+        # GraphQL takes 100.0 for a whole number too.
+        return int(given) if isinstance(given, int | float) else None
+
+    def _is_page(self, selections: SelectionSetNode | None) -> bool:
+        """Whether a selection, or a fragment in it, reads a connection."""
+        return selections is not None and any(self._pages(each) for each in selections.selections)
+
+    def _pages(self, node: Any) -> bool:
+        if isinstance(node, FieldNode):
+            return node.name.value in CONNECTION
+        if isinstance(node, InlineFragmentNode):
+            return self._is_page(node.selection_set)
+        name = node.name.value
+        if name not in self._paging:
+            self._paging[name] = False
+            fragment = self._fragments.get(name)
+            self._paging[name] = self._is_page(fragment.selection_set if fragment else None)
+        return self._paging[name]
 
     def _spread(self, name: str) -> int:
         if name not in self._known:
