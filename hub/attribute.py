@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped
 
+from hub.attribute_value import check_rules
 from hub.db import Base, Id, Json, belongs, written
+from hub.errors import HubError
 from hub.provenance import Sourced
 from hub.registry import Kept, KeptModel
+
+if TYPE_CHECKING:
+    from hub.draft import Draft
 
 TYPES = (
     "text",
@@ -56,6 +62,15 @@ class Attribute(KeptModel, Sourced, Base):
     searchable: Mapped[bool] = written(server_default="false")
     filterable: Mapped[bool] = written(server_default="false")
     facet: Mapped[bool] = written(server_default="false")
+
+    @classmethod
+    def complete(cls, _: sa.Connection, drafts: Sequence[Draft]) -> None:
+        """Refuse rules that no value of the type could be held against: every write of a value would fail by them."""
+        for draft in drafts:
+            try:
+                check_rules(draft.values.get("rules", {}), draft.get("type"))
+            except HubError as wrong:
+                draft.refuse(wrong, "rules")
 
 
 class AttributeOption(KeptModel, Sourced, Base):

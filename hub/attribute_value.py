@@ -43,6 +43,12 @@ class Given(NamedTuple):
     locale: str | None = None
 
 
+TARGETS = ("product", "asset")
+"""What a reference may refer to."""
+
+CELLS = ("text", "rich_text", "integer", "decimal", "boolean", "date", "datetime", "money")
+"""The types that a column of a table may have."""
+
 Resolve = Callable[[str, Any], int]
 """Noun and reference → id. Raises ``NotFound``."""
 
@@ -94,6 +100,48 @@ def put(values: dict[str, Any], code: str, where: tuple[str, str], stored: Any) 
         values[code] = left
     else:
         values.pop(code, None)
+
+
+def check_rules(rules: dict[str, Any], type_: str) -> None:
+    """Raises ``Invalid`` for a rule that no value of the type could be held against."""
+    for name, given in rules.items():
+        try:
+            _RULES[name](given, type_)
+        except HubError as wrong:
+            wrong.message = f"Rule {name}: {wrong.message}"
+            raise
+
+
+def _limit(given: Any, type_: str) -> None:
+    plain_definition = Definition("", type_, False, False, None, None, {}, frozenset())
+    if type_ in ("date", "datetime"):
+        _BY_TYPE[type_](given, plain_definition, _unresolved)
+    else:
+        value.amount(Decimal(str(given)) if isinstance(given, float) else given)
+
+
+def _pattern(given: Any, _: str) -> None:
+    try:
+        re.compile(value.text(given))
+    except re.error as wrong:
+        raise Invalid(f"{value.shown(given)} is no regular expression: {wrong}.") from wrong
+
+
+def _target(given: Any, _: str) -> None:
+    if given not in TARGETS:
+        raise Invalid(f"{value.shown(given)} is not one of {', '.join(TARGETS)}.")
+
+
+def _cells(given: Any, _: str) -> None:
+    if not isinstance(given, dict) or not given:
+        raise Invalid(f"{value.shown(given)} names no columns with their types.")
+    for one in given.values():
+        if one not in CELLS:
+            raise Invalid(f"{value.shown(one)} is not one of {', '.join(CELLS)}.")
+
+
+def _unresolved(noun: str, _: Any) -> int:
+    raise NotFound(f"A rule refers to no {noun}.")
 
 
 def _text(given: Any, definition: Definition, _: Resolve) -> str:
@@ -223,6 +271,16 @@ _BY_TYPE: dict[str, Callable[[Any, Definition, Resolve], Any]] = {
     "money": _money,
     "reference": _reference,
     "table": _table,
+}
+
+
+_RULES: dict[str, Callable[[Any, str], object]] = {
+    "min": _limit,
+    "max": _limit,
+    "max_length": lambda given, _: value.count(given),
+    "pattern": _pattern,
+    "to": _target,
+    "columns": _cells,
 }
 
 

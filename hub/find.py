@@ -189,6 +189,8 @@ def _stored(tx: sa.Connection, child: Part, parents: Sequence[Draft]) -> dict[in
     statement = sa.select(child.table).where(column == sa.any_(sa.cast(numbers, sa.ARRAY(sa.BigInteger))))
     if child.kept.aggregate is None:
         statement = statement.where(child.table.c.entity == parents[0].part.name)
+    if child.kept.deep:  # merged into, as the root is: what SQL writes there meanwhile must not be lost
+        statement = statement.order_by(child.table.c.id).with_for_update(key_share=True)
     for stored in tx.execute(statement).mappings():
         found[stored[column.name]].append(dict(stored))
     return found

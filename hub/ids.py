@@ -5,6 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 
+LIMIT = 2**63
+"""Numbers are smaller: PostgreSQL counts with 64 bits."""
+
 
 def encode(noun: str, number: int) -> str:
     """The global id of object ``number`` of ``noun``."""
@@ -19,6 +22,6 @@ def decode(text: str) -> tuple[str, int]:
         decoded = noun, int(number)
     except (binascii.Error, UnicodeError, ValueError) as wrong:
         raise ValueError(f'"{text}" is not an id of this hub.') from wrong
-    if encode(*decoded) != text:
+    if encode(*decoded) != text or decoded[1] >= LIMIT:
         raise ValueError(f'"{text}" is not an id of this hub.')
     return decoded

@@ -29,12 +29,22 @@ def way(reference: Any, noun: str | None = None) -> Way:
         raise Invalid("A reference names its object in one way: id, key or external id.")
     how, named = next(iter(ways.items()))
     if how == "external_id" and isinstance(named, dict) and set(named) == {"system", "id"}:
-        return how, (named["system"], named["id"])
+        named = (named["system"], named["id"])
+        if all(map(_is_name, named)):
+            return how, named
     if how == "key" and noun is not None:
         _key_column(registry.part(noun))
-    if (how == "id" and isinstance(named, int)) or (how == "key" and isinstance(named, str)):
+    if (how == "id" and _is_number(named)) or (how == "key" and _is_name(named)):
         return how, named
     raise Invalid("A reference names its object in one way: id, key or external id.")
+
+
+def _is_name(named: Any) -> bool:
+    return isinstance(named, str) and "\x00" not in named
+
+
+def _is_number(named: Any) -> bool:
+    return isinstance(named, int) and not isinstance(named, bool) and 0 <= named < ids.LIMIT
 
 
 class Directory:

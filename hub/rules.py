@@ -56,12 +56,13 @@ CREATE OR REPLACE TRIGGER rule_slug_gone AFTER DELETE ON "{table}"
 SUMS = """
 CREATE OR REPLACE FUNCTION rule_order_sums() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
-    changed bigint := CASE WHEN TG_TABLE_NAME = 'order' THEN (to_jsonb(NEW)->>'id')::bigint
-        ELSE coalesce((to_jsonb(NEW)->>'order_id')::bigint, (to_jsonb(OLD)->>'order_id')::bigint) END;
+    -- A line that moves changes two orders.
+    changed bigint[] := CASE WHEN TG_TABLE_NAME = 'order' THEN ARRAY[(to_jsonb(NEW)->>'id')::bigint]
+        ELSE ARRAY[(to_jsonb(NEW)->>'order_id')::bigint, (to_jsonb(OLD)->>'order_id')::bigint] END;
     wrong record;
 BEGIN
     SELECT o.number, o.subtotal, coalesce(sum(line.total), 0) AS lines INTO wrong
-    FROM "order" o LEFT JOIN order_line line ON line.order_id = o.id WHERE o.id = changed
+    FROM "order" o LEFT JOIN order_line line ON line.order_id = o.id WHERE o.id = ANY (changed)
     GROUP BY o.id HAVING o.subtotal <> coalesce(sum(line.total), 0);
     IF FOUND THEN
         RAISE EXCEPTION 'The subtotal of order "%" is %, but its lines add up to %.',

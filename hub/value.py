@@ -160,7 +160,10 @@ def moment(value: Any) -> datetime:
         raise Invalid(f"{shown(value)} is not a time.")
     if value.tzinfo is None:
         raise Invalid(f"{shown(value.isoformat())} names no time zone: add one, for example Z.")
-    return value.astimezone(UTC)
+    try:
+        return value.astimezone(UTC)
+    except OverflowError as wrong:
+        raise Invalid(f"{shown(value.isoformat())} is outside of the years 1 to 9999.") from wrong
 
 
 def texts(value: Any) -> dict[str, str | None]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from hub.db import Database, Json
 from hub.errors import Code, HubError
@@ -283,6 +285,81 @@ def test_an_order_that_does_not_add_up_is_refused(shop: Database) -> None:
         refused(shop, "order", row).message
         == 'The subtotal of order "WEB-1001" is 5, but its lines add up to 4.'
     )
+
+
+def test_a_line_that_moves_by_sql_must_leave_both_orders_adding_up(shop: Database) -> None:
+    line = {"name": "a", "quantity": 1, "unit_price": "5"}
+    for number in ("o-1", "o-2"):
+        written(shop, "order", {"number": number, "channel": {"key": "web"}, "lines": [line]})
+    moved = """
+        WITH own AS (SELECT id FROM "order" WHERE number = 'o-1'),
+            other AS (UPDATE "order" SET subtotal = 10, total = 10 WHERE number = 'o-2' RETURNING id)
+        UPDATE order_line SET position = 9, order_id = other.id FROM own, other WHERE order_id = own.id
+    """
+    with pytest.raises(sa.exc.IntegrityError, match='subtotal of order "o-1" is 5'):
+        _run(shop, moved)
+
+
+def _run(database: Database, statement: str) -> None:
+    with database.write(WRITER) as tx:
+        tx.execute(sa.text(statement))
+
+
+def test_what_sql_writes_into_a_variant_meanwhile_is_not_lost(shop: Database) -> None:
+    written(shop, "product", shirt())
+    later = shirt(variants=[{"sku": "shirt-1-red", "attributes": [{"code": "rating", "value": 4}]}])
+    with ThreadPoolExecutor(1) as pool, shop.write(WRITER) as tx:
+        tx.execute(
+            sa.text("""UPDATE variant SET attributes = attributes || '{"organic": {"*": {"*": true}}}'""")
+        )
+        waiting = pool.submit(written, shop, "product", later)
+        with pytest.raises(TimeoutError):
+            waiting.result(0.5)
+        tx.commit()
+        assert waiting.result(10)[0].outcome == "updated"
+    (stored,) = all_rows(shop, "SELECT attributes FROM variant WHERE sku = 'shirt-1-red'")[0]
+    assert stored == {"organic": {"*": {"*": True}}, "rating": {"*": {"*": 4}}}
+
+
+@pytest.mark.parametrize(
+    ("type_", "rules", "said"),
+    [
+        ("decimal", {"min": "abc"}, '"abc" is not a decimal number'),
+        ("date", {"max": "tomorrow"}, '"tomorrow" is not a date'),
+        ("text", {"pattern": "("}, "no regular expression"),
+        ("text", {"max_length": "x"}, "not a whole number"),
+        ("reference", {"to": "stock"}, '"stock" is not one of product, asset'),
+        ("table", {"columns": ["size"]}, "names no columns"),
+        ("table", {"columns": {"size": "nonsense"}}, '"nonsense" is not one of'),
+    ],
+)
+def test_a_rule_that_no_value_could_be_held_against_is_refused(
+    shop: Database, type_: str, rules: Json, said: str
+) -> None:
+    error = refused(shop, "attribute", {"code": "new", "type": type_, "rules": rules})
+    assert (error.code, error.path) == (Code.INVALID, ("rules",))
+    assert said in error.message
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        {"id": 2**63},
+        {"id": True},
+        {"key": "a\x00"},
+        {"external_id": {"system": [], "id": "1"}},
+        {"external_id": {"system": "erp", "id": 1}},
+    ],
+)
+def test_what_names_nothing_is_refused_and_not_asked_for(shop: Database, reference: Json) -> None:
+    written(shop, "attribute", {"code": "goes_with", "type": "reference", "rules": {"to": "product"}})
+    for row in ({"type": reference}, {"attributes": [{"code": "goes_with", "value": reference}]}):
+        assert refused(shop, "product", shirt(**row)).code is Code.INVALID
+
+
+def test_a_moment_that_no_calendar_has_is_refused(shop: Database) -> None:
+    listing = {"channel": {"key": "web"}, "starts_at": "0001-01-01T00:00:00+14:00"}
+    assert refused(shop, "product", shirt(listings=[listing])).code is Code.INVALID
 
 
 def test_a_slug_that_was_leads_on_until_it_is_taken(shop: Database) -> None:
