@@ -15,7 +15,7 @@ from schema.declare import Field, Noun, Resolver, by_name
 from schema.errors import outside
 from schema.loader import build, by_id, remember, values
 from schema.ordinary import Listed, listing
-from schema.spec import Argument, LookUp, Spec
+from schema.spec import Argument, Identity, LookUp, Spec
 
 if TYPE_CHECKING:
     from schema.context import Context, Scope
@@ -176,6 +176,6 @@ def _noun_of(global_id: str) -> tuple[Noun, int]:
     except ValueError as wrong:
         raise Invalid(str(wrong), ("id",)) from wrong
     noun = by_name(name)
-    if noun is None:
+    if noun is None or not isinstance(noun.specs.get("id"), Identity):
         raise Invalid(f'"{global_id}" is the id of a {name}, which cannot be read by id.', ("id",))
     return noun, filters.number_of(global_id, noun)
