@@ -63,7 +63,7 @@ def shown(error: GraphQLError) -> Json:
     """An error of the response. What the hub did not foresee is logged under a reference and not told."""
     cause = error.original_error
     if cause is None or isinstance(cause, GraphQLError):
-        return dict(error.formatted)
+        return {**error.formatted, "extensions": {"code": "BAD_REQUEST", **(error.extensions or {})}}
     if isinstance(cause, HubError):
         return {**error.formatted, "extensions": {"code": cause.code.value}}
     if isinstance(cause, GoneError):

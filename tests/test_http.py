@@ -206,6 +206,44 @@ def test_a_document_that_cannot_be_executed_has_no_data(
     assert said in answer.json["errors"][0]["message"]
 
 
+@pytest.mark.parametrize(
+    ("kind", "given", "remedy"),
+    [
+        ("DateTime", '"yesterday"', '"2026-01-31T12:00:00Z"'),
+        ("DateTime", '"2026-01-31"', '"2026-01-31T12:00:00Z"'),
+        ("Decimal", '"abc"', '"12.50"'),
+        ("Decimal", '"NaN"', '"12.50"'),
+        ("Long", '"abc"', "12"),
+        ("Long", '"99999999999999999999"', "64 bits"),
+    ],
+)
+@pytest.mark.parametrize("variable", [False, True])
+def test_a_wrong_value_of_a_scalar_is_the_callers_error(
+    hub: Server, kind: str, given: str, remedy: str, variable: bool
+) -> None:
+    argument = {
+        "DateTime": "products(asOf: {})",
+        "Decimal": "variants(filter: {{ prices: {{ amount: {{ gt: {} }} }} }})",
+        "Long": "products(filter: {{ variants: {{ prices: {{ minQuantity: {{ gt: {} }} }} }} }})",
+    }[kind]
+    field = argument.format("$given" if variable else given)
+    text = (
+        f"query($given: {kind}) {{ {field} {{ nodes {{ id }} }} }}"
+        if variable
+        else f"{{ {field} {{ nodes {{ id }} }} }}"
+    )
+    answer = call(hub, {"query": text, "variables": {"given": json.loads(given)} if variable else {}})
+    message = answer.json["errors"][0]["message"]
+    assert answer.code == "INVALID", answer.text
+    assert given.strip('"') in message
+    assert remedy in message
+
+
+def test_what_the_schema_does_not_know_has_a_code_too(hub: Server) -> None:
+    for text in ('{ products(first: "a") { nodes { id } } }', "{ nonsense }", "{"):
+        assert call(hub, {"query": text}).code == "BAD_REQUEST", text
+
+
 def test_every_answer_says_what_it_cost(hub: Server) -> None:
     first = call(hub, {"query": "{ locales(first: 50) { nodes { id } pageInfo { endCursor } } }"}).json
     cost = first["extensions"]["cost"]
