@@ -50,6 +50,8 @@ def once(
         raise Invalid(
             f"An idempotency key has 1 to {LONGEST} characters, not {len(key)}.", ("idempotency_key",)
         )
+    if "\0" in key:
+        raise Invalid("An idempotency key holds the character U+0000: leave it out.", ("idempotency_key",))
     place = {"token_id": token_id or 0, "key": key}
     hashed = sha256(orjson.dumps(request, option=orjson.OPT_SORT_KEYS, default=str)).digest()
     if not _claim(tx, place, hashed):

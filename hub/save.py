@@ -55,6 +55,7 @@ class _Item:
     expected: int | None = None
     id: int | None = None
     exists: bool = False
+    again: bool = False
     outcome: Outcome = "unchanged"
     errors: list[HubError] = field(default_factory=list)
 
@@ -169,11 +170,20 @@ def _attempt(tx: sa.Connection, part: Part, items: Sequence[_Item]) -> None:
 
 def _split(tx: sa.Connection, part: Part, items: list[_Item], refused: HubError) -> None:
     if len(items) == 1:
-        items[0].errors.append(refused)
+        _once_more(tx, part, items[0], refused)
         return
     middle = len(items) // 2
     for half in (items[:middle], items[middle:]):
         _attempt(tx, part, half)
+
+
+def _once_more(tx: sa.Connection, part: Part, item: _Item, refused: HubError) -> None:
+    """What an upsert did not find may have been made by another writer since: it is there now, and is updated."""
+    if item.mode is Mode.UPSERT and not (item.exists or item.again) and isinstance(refused, Duplicate):
+        item.again = True
+        _attempt(tx, part, [item])
+    else:
+        item.errors.append(refused)
 
 
 def _plan(tx: sa.Connection, part: Part, drafts: dict[_Item, Draft]) -> None:

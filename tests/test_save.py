@@ -321,6 +321,20 @@ def test_what_sql_writes_into_a_variant_meanwhile_is_not_lost(shop: Database) ->
     assert stored == {"organic": {"*": {"*": True}}, "rating": {"*": {"*": 4}}}
 
 
+@pytest.mark.parametrize("row", [{"slug": "shirt-1"}, {"external_ids": [{"system": "erp", "id": "1"}]}])
+def test_two_upserts_of_one_new_object_make_it_once_and_update_it(shop: Database, row: Json) -> None:
+    first, second = ({**row, "type": {"key": "shirt"}, "name": {code: "Shirt"}} for code in ("en", "de"))
+    with ThreadPoolExecutor(1) as pool, shop.write(WRITER) as tx:
+        made = save(tx, "product", [first])[0]
+        waiting = pool.submit(written, shop, "product", second)
+        with pytest.raises(TimeoutError):
+            waiting.result(0.5)
+        tx.commit()
+        later = waiting.result(10)[0]
+    assert (made.outcome, later.outcome, later.id) == ("created", "updated", made.id)
+    assert all_rows(shop, "SELECT name FROM product") == [({"en": "Shirt", "de": "Shirt"},)]
+
+
 @pytest.mark.parametrize(
     ("type_", "rules", "said"),
     [
