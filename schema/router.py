@@ -28,7 +28,7 @@ from schema.errors import refusal, shown
 PATH = "/graphql"
 LARGEST_BODY = 24 * 1024 * 1024
 """Bytes of a request. A bulk upsert of full rows fits; larger loads are files for ``hub import``."""
-LARGEST_QUESTION = 1024 * 1024
+LARGEST_QUESTION = 128 * 1024
 """Bytes of a request with a token that writes nothing: it stands in web pages, and reading them costs everyone time."""
 LONGEST_SECONDS = 60.0
 """How long one request may take."""
