@@ -89,6 +89,16 @@ EXCEPTION WHEN duplicate_object THEN
 END $$;
 """
 
+# What reads texts takes them for texts: one that is a list would stop whoever reads many, such as the search lane.
+TEXTS = """
+DO $$ BEGIN
+    ALTER TABLE "{table}" ADD CONSTRAINT "ck_{table}_{column}_texts"
+        CHECK (NOT "{column}" @? 'strict $.* ? (@.type() != "string")') NOT VALID;
+EXCEPTION WHEN duplicate_object THEN
+    NULL;
+END $$;
+"""
+
 REFERENCED = """
 CREATE OR REPLACE FUNCTION hub_references_{table}_d() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -144,6 +154,9 @@ def of_table(part: Part) -> Iterator[str]:
         yield CLOCK.format(table=part.name)
     for column in part.kept.deep:
         yield FLAT.format(table=part.name, column=column)
+    for texts, declared in part.fields().values():
+        if declared.kind == "texts":
+            yield TEXTS.format(table=part.name, column=texts.name)
 
 
 def of_references(parts: Sequence[Part]) -> str:

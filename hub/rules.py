@@ -126,6 +126,26 @@ CREATE OR REPLACE TRIGGER rule_attribute_used BEFORE DELETE ON attribute
 """
 
 
+FORM = """
+CREATE OR REPLACE FUNCTION rule_gtin_form() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.value := lpad(NEW.value, 14, '0');
+    RETURN NEW;
+END $$;
+CREATE OR REPLACE TRIGGER rule_gtin_form BEFORE INSERT OR UPDATE OF type, value ON identifier
+    FOR EACH ROW WHEN (NEW.type = 'gtin' AND length(NEW.value) < 14) EXECUTE FUNCTION rule_gtin_form();
+
+CREATE OR REPLACE FUNCTION rule_email_form() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.value := lower(NEW.value);
+    RETURN NEW;
+END $$;
+CREATE OR REPLACE TRIGGER rule_email_form BEFORE INSERT OR UPDATE OF type, value ON customer_identifier
+    FOR EACH ROW WHEN (NEW.type = 'email' AND NEW.value <> lower(NEW.value)) EXECUTE FUNCTION rule_email_form();
+"""
+"""One form for what must be unique: written otherwise, by SQL, the same number or address would be there twice."""
+
+
 def install(connection: sa.Connection) -> None:
     """Make the triggers. Doing it again changes nothing."""
     scripts = [
@@ -136,6 +156,7 @@ def install(connection: sa.Connection) -> None:
         FIXED,
         *(FIXED_COLUMN.format(table=table, column=column) for table, column in FIXED_COLUMNS),
         USED,
+        FORM,
     ]
     for script in scripts:
         raw(connection).execute(script.encode())  # as it stands: a percent sign in it is no placeholder

@@ -305,6 +305,30 @@ def _run(database: Database, statement: str) -> None:
         tx.execute(sa.text(statement))
 
 
+def test_one_number_and_one_address_have_one_form_also_by_sql(shop: Database) -> None:
+    written(shop, "product", shirt())
+    gtin = "INSERT INTO identifier (product_id, variant_id, type, value) SELECT product_id, id, 'gtin', '{}' FROM variant WHERE sku = '{}'"
+    _run(shop, gtin.format("4006381333931", "shirt-1-red"))
+    with pytest.raises(sa.exc.IntegrityError, match="uq_identifier_gtin"):
+        _run(shop, gtin.format("04006381333931", "shirt-1-blue"))
+    first, second = (
+        one.id for one in written(shop, "customer", {"given_name": "Ada"}, {"given_name": "Eve"})
+    )
+    email = "INSERT INTO customer_identifier (customer_id, type, value, verified) VALUES ({}, 'email', '{}', true)"
+    _run(shop, email.format(first, "Ada@example.com"))
+    with pytest.raises(sa.exc.IntegrityError, match="uq_customer_identifier_verified"):
+        _run(shop, email.format(second, "ada@example.com"))
+
+
+@pytest.mark.parametrize(
+    "texts", ['{"de": {"a": 1}}', '{"de": ["a"]}', '{"de": 5}', '{"de": null}', '["de"]']
+)
+def test_a_text_is_a_text_also_by_sql(shop: Database, texts: str) -> None:
+    written(shop, "product", shirt())
+    with pytest.raises(sa.exc.IntegrityError, match="ck_product_name_"):
+        _run(shop, f"UPDATE product SET name = '{texts}'".replace(":", "\\:"))
+
+
 def test_what_sql_writes_into_a_variant_meanwhile_is_not_lost(shop: Database) -> None:
     written(shop, "product", shirt())
     later = shirt(variants=[{"sku": "shirt-1-red", "attributes": [{"code": "rating", "value": 4}]}])
