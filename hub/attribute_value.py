@@ -10,10 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from hub import ids, unit, value
 from hub.errors import HubError, Invalid, Limit, NotFound
+
+Moment = TypeVar("Moment", bound=date)
 
 ALL = "*"
 EVERYWHERE = (ALL, ALL)
@@ -184,15 +186,28 @@ def _boolean(given: Any, _: Definition, __: Resolve) -> bool:
     return value.flag(given)
 
 
-def _date(given: Any, _: Definition, __: Resolve) -> str:
+def _between(moment: Moment, definition: Definition, read: Callable[[Any], Moment]) -> Moment:
+    low, high = definition.rules.get("min"), definition.rules.get("max")
+    if low is not None and moment < read(low):
+        raise Invalid(f"{moment.isoformat()} is before {low}.")
+    if high is not None and moment > read(high):
+        raise Invalid(f"{moment.isoformat()} is after {high}.")
+    return moment
+
+
+def _date(given: Any, definition: Definition, _: Resolve) -> str:
+    return _between(_day(given), definition, _day).isoformat()
+
+
+def _day(given: Any) -> date:
     try:
-        return date.fromisoformat(value.line(given)).isoformat()
+        return date.fromisoformat(value.line(given))
     except ValueError as wrong:
         raise Invalid(f'{value.shown(given)} is not a date: write it like "2026-01-31".') from wrong
 
 
-def _datetime(given: Any, _: Definition, __: Resolve) -> str:
-    return value.moment(given).isoformat().replace("+00:00", "Z")
+def _datetime(given: Any, definition: Definition, _: Resolve) -> str:
+    return _between(value.moment(given), definition, value.moment).isoformat().replace("+00:00", "Z")
 
 
 def _choice(given: Any, definition: Definition, _: Resolve) -> str:

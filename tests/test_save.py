@@ -395,6 +395,20 @@ def test_what_names_nothing_is_refused_and_not_asked_for(shop: Database, referen
         assert refused(shop, "product", shirt(**row)).code is Code.INVALID
 
 
+@pytest.mark.parametrize(
+    ("type_", "least", "before"),
+    [
+        ("date", "2020-01-01", "2019-12-31"),
+        ("datetime", "2020-01-01T01:00:00+01:00", "2019-12-31T23:59:59.5Z"),
+    ],
+)
+def test_dates_keep_their_limits(shop: Database, type_: str, least: str, before: str) -> None:
+    written(shop, "attribute", {"code": "since", "type": type_, "rules": {"min": least}})
+    good, bad = (shirt(attributes=[{"code": "since", "value": one}]) for one in (least, before))
+    assert "is before" in refused(shop, "product", bad).message
+    assert written(shop, "product", good)[0].outcome == "created"
+
+
 def test_a_moment_that_no_calendar_has_is_refused(shop: Database) -> None:
     listing = {"channel": {"key": "web"}, "starts_at": "0001-01-01T00:00:00+14:00"}
     assert refused(shop, "product", shirt(listings=[listing])).code is Code.INVALID
