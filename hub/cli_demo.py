@@ -47,9 +47,10 @@ def demo(
     from hub import config
 
     settings = settled(config.load())
-    (settings.var / FILE).unlink(missing_ok=True)
     if serve:
         _check_port(settings)
+    # Not before the port is known to be free: the file would be that of a demo that runs.
+    (settings.var / FILE).unlink(missing_ok=True)
     tokens = _fill(settings, scale)
     if serve:
         _serve(settings, tokens)

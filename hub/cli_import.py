@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hub.errors import NotFound
+
 if TYPE_CHECKING:
     from hub.change import Changed
     from hub.db import Database
@@ -49,6 +51,10 @@ def products(
 
     how = load(mapping).listed_in(channel, locale)
     target = rejects or import_rejects.default_path(file)
+    if not target.parent.is_dir():
+        raise NotFound(
+            f'Folder "{target.parent}" for the rejects does not exist: make it, or name another file.'
+        )
     database = migrations.prepared(config.load())
     try:
         with _bar() as tell:

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from hub import capture, postgres, rules
 from hub.db import Database
+from hub.errors import NotFound
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -38,7 +39,8 @@ def upgrade(url: str) -> None:
     """Run the migrations that are missing, then install capture and rules. Doing it again changes nothing."""
     from alembic import command
 
-    command.upgrade(config(url), "head")
+    with _connected(url):
+        command.upgrade(config(url), "head")
     with _connected(url) as connection:
         capture.install(connection)
         rules.install(connection)
@@ -66,7 +68,14 @@ def _digest() -> str:
 @contextmanager
 def _connected(url: str) -> Iterator[sa.Connection]:
     engine = sa.create_engine(url, poolclass=sa.NullPool)
-    with engine.connect() as connection:
+    try:
+        connection = engine.connect()
+    except sa.exc.OperationalError as error:
+        said = str(error.orig).partition("\n")[0]
+        raise NotFound(
+            f"The database cannot be reached ({said}): start it, or correct HUB_DATABASE_URL."
+        ) from error
+    with connection:
         yield connection
 
 

@@ -72,6 +72,25 @@ def test_wrong_setting_ends_the_start_with_one_line(environment: dict[str, str],
     assert (ended.returncode, ended.stdout, ended.stderr) == (2, "", line + "\n")
 
 
+@pytest.mark.parametrize("command", ["serve", "migrate"])
+def test_a_database_that_does_not_answer_is_one_line(command: str, tmp_path: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "hub", command],
+        env={
+            "PATH": os.environ["PATH"],
+            "HUB_VAR": str(tmp_path),
+            "HUB_DATABASE_URL": "postgresql://me:swordfish@127.0.0.1:1/db",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("The database cannot be reached (")
+    assert ended.stderr.endswith("start it, or correct HUB_DATABASE_URL.\n")
+    assert "swordfish" not in ended.stderr
+
+
 def test_right_settings_start_in_production() -> None:
     ended = start(
         HUB_ENV="production", HUB_DATABASE_URL="postgresql://host/db", HUB_SECRET_KEY=SECRET, HUB_PORT="9000"

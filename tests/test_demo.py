@@ -292,6 +292,21 @@ def test_the_demo_serves_tells_and_starts_again(database_url: str, tmp_path: Pat
         page = asked(told, sample.QUERIES[0])["data"]["product"]
         with urllib.request.urlopen(told["url"] + page["assets"][0]["asset"]["url"], timeout=10) as file:
             assert file.headers["content-type"] == "image/webp"
+        second = subprocess.run(
+            [sys.executable, "-m", "hub", "demo"],
+            env=os.environ
+            | {
+                "HUB_DATABASE_URL": database_url,
+                "HUB_VAR": str(tmp_path),
+                "HUB_PORT": told["url"].rsplit(":", 1)[1],
+            },
+            cwd=HOUSE,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (second.returncode, "set HUB_PORT" in second.stderr) == (1, True), second.stderr
+        assert json.loads((tmp_path / "demo.json").read_text()) == told
         cups = asked(told, sample.QUERIES[1])["data"]["products"]["nodes"]
         assert cups
         assert all("cup" in cup["slug"] and "asse" in cup["name"] for cup in cups)

@@ -399,6 +399,12 @@ def test_the_command_prints_one_summary_that_adds_up(
     dry = CliRunner().invoke(app, [*command, "--dry-run"])
     assert '+ product "cup"' in dry.stdout
     assert "A dry run: nothing was written." in dry.stdout
+    nowhere = CliRunner().invoke(app, [*command, "--rejects", "nowhere/out.jsonl"])
+    assert (
+        str(nowhere.exception)
+        == 'Folder "nowhere" for the rejects does not exist: make it, or name another file.'
+    )
+    assert scalar(database, "SELECT count(*) FROM product") == 0
     done = CliRunner().invoke(app, command)
     assert "Read 2 = created 1 + updated 0 + unchanged 0 + skipped 1. Values refused: 0." in done.stdout
     assert "Rejects: in.rejects.jsonl (1 record)." in done.stdout
