@@ -146,6 +146,33 @@ CREATE OR REPLACE TRIGGER rule_email_form BEFORE INSERT OR UPDATE OF type, value
 """One form for what must be unique: written otherwise, by SQL, the same number or address would be there twice."""
 
 
+OPTION_USED = """
+CREATE OR REPLACE FUNCTION rule_option_used() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    -- Null where the attribute itself goes: it is unused then.
+    named text := (SELECT attribute.code FROM attribute WHERE attribute.id = OLD.attribute_id);
+    chosen CONSTANT jsonpath := '$.*.* ? (@[*] == $code)';
+    vars CONSTANT jsonb := jsonb_build_object('code', OLD.code);
+    user_ text;
+BEGIN
+    SELECT coalesce(product.slug, product.id::text) INTO user_ FROM product
+    WHERE jsonb_path_exists(product.attributes -> named, chosen, vars) LIMIT 1;
+    IF NOT FOUND THEN
+        SELECT variant.sku INTO user_ FROM variant
+        WHERE jsonb_path_exists(variant.attributes -> named, chosen, vars) OR variant.axes -> named = vars -> 'code'
+        LIMIT 1;
+    END IF;
+    IF FOUND THEN
+        RAISE EXCEPTION 'Option "%" of attribute "%" is still used by "%" and perhaps others: change their values first.',
+            OLD.code, named, user_ USING ERRCODE = 'restrict_violation';
+    END IF;
+    RETURN OLD;
+END $$;
+CREATE OR REPLACE TRIGGER rule_option_used BEFORE DELETE ON attribute_option
+    FOR EACH ROW EXECUTE FUNCTION rule_option_used();
+"""
+
+
 def install(connection: sa.Connection) -> None:
     """Make the triggers. Doing it again changes nothing."""
     scripts = [
@@ -156,6 +183,7 @@ def install(connection: sa.Connection) -> None:
         FIXED,
         *(FIXED_COLUMN.format(table=table, column=column) for table, column in FIXED_COLUMNS),
         USED,
+        OPTION_USED,
         FORM,
     ]
     for script in scripts:

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from hub import aggregate, compare, find, refusal, registry, row
 from hub.db import Json
 from hub.draft import Draft, read
-from hub.errors import Conflict, Duplicate, HubError, Required
+from hub.errors import Conflict, Duplicate, HubError, NotFound, Required
 from hub.ids import encode
 from hub.reference import missing
 from hub.registry import Part
@@ -82,6 +82,7 @@ def save(
     items = [_Item(given, mode, version) for given, version in zip(rows, expected, strict=True)]
     with tx.begin_nested() as all_of_it:
         _attempt(tx, registry.part(noun), items)
+        _attempt_lost(tx, registry.part(noun), items)
         if policy is Policy.REJECT_ALL and any(item.errors for item in items):
             all_of_it.rollback()
     return [item.result() for item in items]
@@ -117,7 +118,9 @@ def _delete(tx: sa.Connection, part: Part, number: int, expected: int | None) ->
 
 def _subject(tx: sa.Connection, part: Part, number: int, refused: HubError) -> HubError:
     """The refusal of a delete, naming what could not be deleted."""
-    key = tx.execute(sa.select(part.table.c[part.kept.key or "id"]).where(part.table.c.id == number)).scalar()
+    key: Any = encode(part.name, number)
+    if part.kept.key:
+        key = tx.execute(sa.select(part.table.c[part.kept.key]).where(part.table.c.id == number)).scalar()
     title = part.name.replace("_", " ").capitalize()
     refused.message = refused.message.replace("It is", f'{title} "{key}" is', 1)
     return refused
@@ -166,6 +169,17 @@ def _attempt(tx: sa.Connection, part: Part, items: Sequence[_Item]) -> None:
         if len(good) == 1:
             refused = refused.under(*refusal.place(error, *good.values()))
         _split(tx, part, list(good), refused)
+
+
+def _attempt_lost(tx: sa.Connection, part: Part, items: Sequence[_Item]) -> None:
+    """Rows may name a row further down. Where the batch was halved, that one was only made after they were refused."""
+    lost = [
+        item for item in items if item.errors and all(isinstance(error, NotFound) for error in item.errors)
+    ]
+    if lost and any(item.outcome == "created" and not item.errors for item in items):
+        for item in lost:
+            item.errors.clear()
+        _attempt(tx, part, lost)
 
 
 def _split(tx: sa.Connection, part: Part, items: list[_Item], refused: HubError) -> None:

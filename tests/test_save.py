@@ -243,6 +243,36 @@ def test_what_is_used_cannot_be_deleted(shop: Database) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "using",
+    [
+        {"attributes": [{"code": "colour", "value": "01"}]},
+        {"variants": [{"sku": "one", "axes": {"colour": "01"}}]},
+    ],
+    ids=["value", "axis"],
+)
+def test_an_option_in_use_stays(shop: Database, using: Json) -> None:
+    written(shop, "product", shirt(**using))
+    row = {"code": "colour", "options": [{"code": "01", "remove": True}]}
+    error = refused(shop, "attribute", row)
+    assert error.code is Code.IN_USE
+    assert error.message.startswith('Option "01" of attribute "colour" is still used by "')
+    unused = {"code": "colour", "options": [{"code": "blue", "remove": True}]}
+    written(shop, "product", {"slug": "shirt-1", "variants": [{"sku": "shirt-1-blue", "remove": True}]})
+    assert written(shop, "attribute", unused)[0].outcome == "updated"
+
+
+def test_a_row_that_names_a_later_one_outlives_the_halving_of_its_batch(shop: Database) -> None:
+    rows: list[Json] = [
+        {"code": "leaf", "parent": {"key": "twig"}},
+        {"code": "first", "slug": "same"},
+        {"code": "second", "slug": "same"},
+        {"code": "twig"},
+    ]
+    results = written(shop, "category", *rows, policy=Policy.SKIP_INVALID)
+    assert [result.outcome for result in results] == ["created", "created", "refused", "created"]
+
+
 def test_a_stale_version_is_refused_with_the_current_one(shop: Database) -> None:
     number = written(shop, "product", shirt())[0].id
     written(shop, "product", {"slug": "shirt-1", "name": {"en": "Newer"}})
