@@ -17,11 +17,11 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
-from hub import ids
+from hub import ids, value
 from hub.channel import Channel
 from hub.customer import Customer
 from hub.db import Base, Id
-from hub.errors import Invalid, NotFound, Required
+from hub.errors import HubError, Invalid, NotFound, Required
 from hub.viewer import PREVIEW, Kind, Verb, Viewer
 
 KINDS = ("staff", "app", "storefront", "customer")
@@ -205,6 +205,11 @@ def _check(wish: Wish) -> None:
             raise Invalid(
                 f'Scope "{scope}" is not open to {wish.kind} tokens: give {allowed}.', ("scopes", place)
             )
+    if wish.default_locale is not None:
+        try:
+            value.locale(wish.default_locale)
+        except HubError as wrong:
+            raise wrong.under("default_locale") from wrong
     if wish.expires_at is not None and wish.expires_at <= datetime.now(UTC):
         raise Invalid(
             f"The token would have expired at {wish.expires_at}: give a later time.", ("expires_at",)

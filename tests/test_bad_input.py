@@ -342,6 +342,20 @@ def test_what_is_used_cannot_be_deleted(shop: Server, noun: str, key: str, by: s
     assert state(shop) == before
 
 
+def test_what_has_no_key_is_named_by_the_id_that_the_api_shows(shop: Server) -> None:
+    text = 'mutation { answer: customerCreate(input: {email: "used@example.com"}) { customer { id } } }'
+    customer = shop.data(text)["answer"]["customer"]["id"]
+    text = (
+        'mutation { answer: orderCreate(input: {number: "USED-1", channel: {key: "web"},'
+        f' customer: {{id: "{customer}"}}, lines: [{{name: "Gift", quantity: 1, unitPrice: "5.00"}}]'
+        " }) { userErrors { message } } }"
+    )
+    assert shop.data(text)["answer"] == {"userErrors": []}
+    text = f'mutation {{ answer: customerDelete(id: "{customer}") {{ userErrors {{ message }} }} }}'
+    message = shop.data(text)["answer"]["userErrors"][0]["message"]
+    assert message.startswith(f'Customer "{customer}" is still used by at least one order:')
+
+
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [("", "INVALID"), ('key: "taken", id: "cHJvZHVjdDox"', "INVALID"), ('key: "nothing"', "NOT_FOUND")],

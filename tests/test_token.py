@@ -125,6 +125,7 @@ WRONG: list[tuple[dict[str, Any], Code, tuple[str | int, ...]]] = [
     ({"kind": "customer", "customer_id": 1}, Code.NOT_FOUND, ("customer",)),
     ({"channels": ["nowhere"]}, Code.NOT_FOUND, ("channels", 0)),
     ({"default_channel": "nowhere"}, Code.NOT_FOUND, ("channels", 0)),
+    ({"default_locale": "xx-yy"}, Code.INVALID, ("default_locale",)),
     ({"expires_at": datetime(2020, 1, 1, tzinfo=UTC)}, Code.INVALID, ("expires_at",)),
 ]
 
