@@ -19,7 +19,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 import hub.relay
 import search.app
 import webhooks.app
-from hub import health, migrations
+from hub import health, listening, migrations
 from hub.config import Settings
 from hub.db import Database
 from hub.health import Check
@@ -80,7 +80,8 @@ def start_relay(database: Database, settings: Settings, sending: Figures | None 
 
 
 def serve(settings: Settings, *, relay: bool = True) -> None:
-    """Serve until interrupted."""
+    """Serve until interrupted. Raises ``HubError`` where the port is taken."""
+    listening.check(settings)
     app = create_app(settings, relay=relay)
     print(f"Serving {settings.url}/graphql", flush=True)  # noqa: T201 - the one line that a person waits for
     uvicorn.run(app, host=settings.host, port=settings.port, log_level="warning", access_log=False)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped
@@ -11,6 +12,11 @@ from sqlalchemy.orm import Mapped
 from hub.db import Base, Id, Json, belongs, written
 from hub.provenance import Sourced
 from hub.registry import Kept, KeptModel
+
+if TYPE_CHECKING:
+    from hub.draft import Draft
+
+NO_LETTER = re.compile(r"[^A-Z0-9]")
 
 
 class Channel(KeptModel, Sourced, Base):
@@ -24,7 +30,16 @@ class Channel(KeptModel, Sourced, Base):
     code: Mapped[str] = written(unique=True, required=True, kind="code")
     name: Mapped[Json] = written(server_default="{}", kind="texts")
     currency: Mapped[str] = written(required=True, kind="currency")
-    order_prefix: Mapped[str] = written(required=True, unique=True, kind="prefix")
+    order_prefix: Mapped[str] = written(unique=True, kind="prefix")
+
+    @classmethod
+    def complete(cls, _: sa.Connection, drafts: Sequence[Draft]) -> None:
+        """A new channel that names no prefix of its orders' numbers gets one from its code: ``web`` gives ``WEB-``."""
+        for draft in drafts:
+            if draft.current is None and draft.values.get("code"):
+                draft.values.setdefault(
+                    "order_prefix", f"{NO_LETTER.sub('-', draft.values['code'].upper())[:11]}-"
+                )
 
 
 class ChannelLocale(KeptModel, Sourced, Base):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import time
 import urllib.error
 import urllib.request
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hub.errors import InUse, Invalid
+from hub.errors import Invalid
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -44,11 +43,11 @@ def demo(
     serve: Annotated[bool, typer.Option(help="Serve the shop once it is filled.")] = True,
 ) -> None:
     """Fill a generated shop, serve it, print addresses and tokens. A shop that is there already is only served."""
-    from hub import config
+    from hub import config, listening
 
     settings = settled(config.load())
     if serve:
-        _check_port(settings)
+        listening.check(settings)
     # Not before the port is known to be free: the file would be that of a demo that runs.
     (settings.var / FILE).unlink(missing_ok=True)
     tokens = _fill(settings, scale)
@@ -63,20 +62,6 @@ def settled(settings: Settings) -> Settings:
     if settings.webhook_allowed_networks:
         return settings
     return settings.model_copy(update={"webhook_allowed_networks": (LOOPBACK,)})
-
-
-def _check_port(settings: Settings) -> None:
-    """Said before the fill and not after it."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((settings.host, settings.port))
-        except OSError as taken:
-            raise InUse(
-                f"Port {settings.port} of {settings.host} cannot be listened on ({taken.strerror}):"
-                " stop what listens there, or set HUB_PORT to another port."
-            ) from taken
 
 
 def _fill(settings: Settings, scale: float | None) -> dict[str, str]:

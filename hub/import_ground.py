@@ -165,12 +165,10 @@ def _sell_by(tx: sa.Connection, channel: ChannelMapping) -> int:
 
 
 def _channel(channel: ChannelMapping, mapping: Mapping) -> Json:
-    prefix = "".join(letter if letter.isalnum() else "-" for letter in channel.code.upper())
     return {
         "code": channel.code,
         "name": {mapping.names: channel.name or channel.code},
         "currency": channel.currency,
-        "order_prefix": f"{prefix[:11]}-",
         "locales": [{"locale": {"key": mapping.locale}}],
         "price_lists": [{"price_list": {"key": code}} for code in channel.price_lists],
     }

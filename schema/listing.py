@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from schema.sql import Frame
 
 
-@noun(Table, "A window in which a product is on offer in a channel.", rows=rule.staff_only)
+@noun(Table, "A window in which a product is on offer in a channel.", rows=rule.bound_listings)
 class Listing(Sourced):
     """A window in which a product is on offer in a channel."""
 

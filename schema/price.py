@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 @noun(
     tables.Price,
     "What a variant costs in a price list, from a quantity on and within a window.",
-    rows=rule.staff_only,
+    rows=rule.bound_prices,
 )
 class Price(Sourced):
     """What a variant costs in a price list, from a quantity on and within a window."""
@@ -45,8 +45,11 @@ class Price(Sourced):
     starts_at: datetime | None = column("From when on it holds; null: always did.", filter=True)
     ends_at: datetime | None = column("From when on it holds no more; null: no end.", filter=True)
     open: bool = column("Whether its window holds the present moment, as the hub last noted.", filter=True)
-    price_list: PriceList = one(
-        "PriceList", "The price list that it stands in.", via="price_list_id", filter=True
+    price_list: PriceList | None = one(
+        "PriceList",
+        "The price list that it stands in; null where the token may not see it.",
+        via="price_list_id",
+        filter=True,
     )
     company: Company | None = one(
         "Company", "The company that it is for; null: for everyone.", via="company_id"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @noun(
     Table,
     "Prices that go together, in one currency.",
-    rows=rule.staff_only,
+    rows=rule.bound_price_lists,
     requires="staff",
     single="priceList",
     plural="priceLists",

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from hub.asset import ProductAsset, VariantAsset
+from hub.channel import ChannelPriceList
 from hub.customer import Customer
 from hub.errors import Forbidden, Required
 from hub.listing import Listing
@@ -113,6 +114,32 @@ def shown_assets(row: Any, viewer: Viewer) -> sa.ColumnElement[bool] | None:
 def staff_only(_: Any, viewer: Viewer) -> sa.ColumnElement[bool] | None:
     """What a storefront never sees as a list: price lists, other channels' windows."""
     return None if viewer.sees_unlisted else sa.false()
+
+
+def bound_listings(row: Any, viewer: Viewer) -> sa.ColumnElement[bool] | None:
+    """Listings: staff and apps see those of the channels that their token is bound to."""
+    if not viewer.sees_unlisted:
+        return sa.false()
+    return None if viewer.channel_ids is None else row.channel_id == sa.any_(CHANNELS)
+
+
+def bound_prices(row: Any, viewer: Viewer) -> sa.ColumnElement[bool] | None:
+    """Prices: staff and apps see those of the lists that their token's channels sell by."""
+    return _of_bound_lists(row.price_list_id, viewer)
+
+
+def bound_price_lists(row: Any, viewer: Viewer) -> sa.ColumnElement[bool] | None:
+    """Price lists: staff and apps see those that their token's channels sell by."""
+    return _of_bound_lists(row.id, viewer)
+
+
+def _of_bound_lists(price_list_id: Any, viewer: Viewer) -> sa.ColumnElement[bool] | None:
+    if not viewer.sees_unlisted:
+        return sa.false()
+    if viewer.channel_ids is None:
+        return None
+    sold = ChannelPriceList.__table__.alias()
+    return sa.exists().where(sold.c.price_list_id == price_list_id, sold.c.channel_id == sa.any_(CHANNELS))
 
 
 def own_channels(row: Any, viewer: Viewer) -> sa.ColumnElement[bool] | None:

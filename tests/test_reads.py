@@ -431,6 +431,21 @@ def test_a_storefront_sees_what_is_listed_now(ask: Asking) -> None:
     assert names(ask('{ products(channel: "us") { nodes { slug } } }', STOREFRONT)["products"]) == []
 
 
+def test_an_app_bound_to_a_channel_sees_its_listings_and_prices_alone(ask: Asking) -> None:
+    query = """{ product(slug: "alpha") { listings { channel { code } } }
+        variant(sku: "alpha-red") { prices { currency } } priceLists { nodes { currency } } }"""
+    free, bound = (
+        ask(query, replace(STAFF, kind="app", channel_ids=ids))
+        for ids in (None, frozenset({ask.number("channel", "code", "us")}))
+    )
+    assert {each["channel"]["code"] for each in free["product"]["listings"]} == {"web"}
+    assert bound["product"]["listings"] == []
+    assert {each["currency"] for each in free["variant"]["prices"]} == {"EUR"}
+    assert bound["variant"]["prices"] == []
+    assert "EUR" in names(free["priceLists"], "currency")
+    assert "EUR" not in names(bound["priceLists"], "currency")
+
+
 def test_as_of_moves_the_windows_half_open(ask: Asking) -> None:
     def at(moment: str) -> list[str]:
         query = 'query($at: DateTime) { products(channel: "web", asOf: $at) { nodes { slug } } }'

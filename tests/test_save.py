@@ -273,6 +273,11 @@ def test_a_row_that_names_a_later_one_outlives_the_halving_of_its_batch(shop: Da
     assert [result.outcome for result in results] == ["created", "created", "refused", "created"]
 
 
+def test_a_channel_that_names_no_prefix_of_its_orders_gets_one(shop: Database) -> None:
+    assert written(shop, "channel", {"code": "pop-up_1", "currency": "EUR"})[0].errors == ()
+    assert all_rows(shop, "SELECT order_prefix FROM channel WHERE code = 'pop-up_1'") == [("POP-UP-1-",)]
+
+
 def test_a_stale_version_is_refused_with_the_current_one(shop: Database) -> None:
     number = written(shop, "product", shirt())[0].id
     written(shop, "product", {"slug": "shirt-1", "name": {"en": "Newer"}})
