@@ -12,7 +12,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, NamedTuple, TypeVar
 
-from hub import ids, unit, value
+from hub import unit, value
 from hub.errors import HubError, Invalid, Limit, NotFound
 
 Moment = TypeVar("Moment", bound=date)
@@ -251,10 +251,7 @@ def _money(given: Any, definition: Definition, _: Resolve) -> dict[str, str]:
 
 def _reference(given: Any, definition: Definition, resolve: Resolve) -> dict[str, Any]:
     noun = definition.rules.get("to", "product")
-    try:
-        return {"type": noun, "id": resolve(noun, given)}
-    except NotFound as missing:
-        raise missing from None
+    return {"type": noun, "id": resolve(noun, given)}
 
 
 def _table(given: Any, definition: Definition, resolve: Resolve) -> list[dict[str, Any]]:
@@ -297,12 +294,3 @@ _RULES: dict[str, Callable[[Any, str], object]] = {
     "to": _target,
     "columns": _cells,
 }
-
-
-def shown_reference(reference: Any) -> str:
-    """A reference as messages show it."""
-    if "key" in reference:
-        return f'"{reference["key"]}"'
-    if "external_id" in reference:
-        return f'"{reference["external_id"]["id"]}" of system "{reference["external_id"]["system"]}"'
-    return f'"{ids.encode("object", reference["id"])}"' if "id" in reference else value.shown(reference)
