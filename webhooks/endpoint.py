@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hub import feed, ids
@@ -33,15 +33,31 @@ class Endpoint(Base):
     """An address that deliveries go to.
 
     ``event_types``: the events asked for, null for all. ``channel_id``: the channel in which the payload document
-    reads; null for none. ``document``: the GraphQL document whose answer is the payload's ``data``; null for none.
-    ``scopes``, ``channel_ids``: what the payload may show, at most what its maker could see. ``timeout``: seconds.
-    ``in_flight``: requests at one time. ``disabled_at``: since when nothing is sent, with the reason; its cursor stays.
+    reads; null for none. ``document``: the GraphQL document whose answer is the payload's ``data``; null for the
+    default one of its type. ``filter``: what a body must say to be sent, null for anything (``webhooks.filter``).
+    ``ignore_sources``: the systems whose own changes it is not told of.
+    ``scopes``, ``channel_ids``: what the payload may show, at most what its maker could see.
+
+    How it is sent to. ``headers``: sealed JSON object of its own headers, null for none; ``header_names`` are not
+    secret. ``signing``: the signatures that deliveries carry. ``timeout``: seconds. ``rate``: requests per second, null
+    without a limit. ``in_flight``: requests at one time. ``ordered``: whether the changes of one object wait for
+    each other.
+
+    How it stands. ``disabled_at``: since when nothing is sent, with the reason; its cursor stays. ``paused``: whether
+    somebody wanted it so, and not the hub. ``verify``: whether it must echo ``challenge`` before anything else is sent;
+    ``verified_at``: when it did. ``failing_since``: the first failure since the last success, null for none.
+    ``breaker``: ``open`` lets nothing through until ``breaker_until``, ``half_open`` one probe; ``breaker_failures``
+    counts failures in a row.
     """
 
     __tablename__ = "webhook_endpoint"
     __table_args__ = (
         sa.CheckConstraint("(disabled_at IS NULL) = (disabled_reason IS NULL)", name="disabled"),
+        sa.CheckConstraint("NOT paused OR disabled_at IS NOT NULL", name="paused"),
         sa.CheckConstraint("cardinality(event_types) > 0", name="event_types"),
+        sa.CheckConstraint("signing IN ('v1', 'v1a', 'both')", name="signing"),
+        sa.CheckConstraint("breaker IN ('closed', 'open', 'half_open')", name="breaker"),
+        sa.CheckConstraint("rate > 0", name="rate"),
     )
 
     id: Mapped[Id]
@@ -50,12 +66,27 @@ class Endpoint(Base):
     event_types: Mapped[list[str] | None] = mapped_column(ARRAY(sa.Text))
     channel_id: Mapped[int | None] = mapped_column(sa.ForeignKey("channel.id", ondelete="SET NULL"))
     document: Mapped[str | None]
+    filter: Mapped[Json | None] = mapped_column(JSONB(none_as_null=True))
+    ignore_sources: Mapped[list[str] | None] = mapped_column(ARRAY(sa.Text))
     scopes: Mapped[list[str]] = mapped_column(ARRAY(sa.Text))
     channel_ids: Mapped[list[int] | None] = mapped_column(ARRAY(sa.BigInteger))
+    headers: Mapped[bytes | None] = mapped_column(sa.LargeBinary)
+    header_names: Mapped[list[str]] = mapped_column(ARRAY(sa.Text), server_default="{}")
+    signing: Mapped[str] = mapped_column(server_default="v1")
     timeout: Mapped[int] = mapped_column(server_default="15")
+    rate: Mapped[float | None]
     in_flight: Mapped[int] = mapped_column(server_default="16")
+    ordered: Mapped[bool] = mapped_column(server_default=sa.true())
     disabled_at: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
     disabled_reason: Mapped[str | None]
+    paused: Mapped[bool] = mapped_column(server_default=sa.false())
+    verify: Mapped[bool] = mapped_column(server_default=sa.false())
+    challenge: Mapped[str | None]
+    verified_at: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
+    failing_since: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
+    breaker: Mapped[str] = mapped_column(server_default="closed")
+    breaker_until: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
+    breaker_failures: Mapped[int] = mapped_column(server_default="0")
     created_at: Mapped[datetime] = mapped_column(sa.DateTime(timezone=True), server_default=sa.func.now())
     created_by: Mapped[str]
 
