@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from hub.db import Database
 from hub.feed import KEEP_DAYS, Feed, Head, is_partition
 from hub.outbox import Pending
+from hub.wake import SEQUENCED
 
 BATCH = 5_000
 PARTITION = 250_000
@@ -58,6 +59,8 @@ def run(database: Database, stop: Event) -> None:
         try:
             with database.engine.begin() as tx:
                 moved = step(tx)
+            if moved:
+                SEQUENCED.ring()
             pause = BUSY_SECONDS if moved else min(pause * 1.2, IDLE_SECONDS)
         except sa.exc.DBAPIError as error:
             log.warning("The sequencer lost the database and tries again: %s", error.orig)
