@@ -12,7 +12,7 @@ from alembic.operations import ops
 from alembic.runtime.migration import MigrationContext
 
 import hub.models
-from alembic import context
+from alembic import context, op
 from hub import capture, feed, postgres
 from hub.config import load
 from hub.db import Base
@@ -63,6 +63,42 @@ def add_sequences(about: MigrationContext, _revision: object, directives: list[o
                 script.downgrade_ops.ops.append(ops.ExecuteSQLOp(f"DROP SEQUENCE {sequence.name}"))
 
 
+def add_checks(about: MigrationContext, _revision: object, directives: list[ops.MigrationScript]) -> None:
+    """Make the checks of tables that exist already, which alembic does not compare either. One is known by its name."""
+    inspector = sa.inspect(about.connection)
+    for table in Base.metadata.tables.values() if inspector else ():
+        if not inspector.has_table(table.name):
+            continue
+        there = {each["name"]: each["sqltext"] for each in inspector.get_check_constraints(table.name)}
+        wanted = {
+            str(each.name): str(each.sqltext)
+            for each in table.constraints
+            if isinstance(each, sa.CheckConstraint)
+        }
+        for script in directives:
+            _match_checks(script, table.name, there, wanted)
+
+
+def _match_checks(
+    script: ops.MigrationScript, table: str, there: dict[str, str], wanted: dict[str, str]
+) -> None:
+    """Checks come after the columns that they are about, and go before them."""
+    if script.upgrade_ops is None or script.downgrade_ops is None:
+        return
+    for name in sorted(there.keys() - wanted.keys()):
+        script.upgrade_ops.ops.insert(0, ops.DropConstraintOp(op.f(name), table, "check"))
+        script.downgrade_ops.ops.append(ops.CreateCheckConstraintOp(op.f(name), table, there[name]))
+    for name in sorted(wanted.keys() - there.keys()):
+        script.upgrade_ops.ops.append(ops.CreateCheckConstraintOp(op.f(name), table, wanted[name]))
+        script.downgrade_ops.ops.insert(0, ops.DropConstraintOp(op.f(name), table, "check"))
+
+
+def add_unseen(about: MigrationContext, revision: object, directives: list[ops.MigrationScript]) -> None:
+    """Add what alembic does not see."""
+    add_sequences(about, revision, directives)
+    add_checks(about, revision, directives)
+
+
 def run(engine: sa.Engine) -> None:
     """Run what alembic was called for."""
     with alone(engine), engine.connect() as connection:
@@ -73,7 +109,7 @@ def run(engine: sa.Engine) -> None:
             transaction_per_migration=True,
             compare_server_default=True,
             include_name=is_ours,
-            process_revision_directives=add_sequences,
+            process_revision_directives=add_unseen,
         )
         with context.begin_transaction():
             context.run_migrations()

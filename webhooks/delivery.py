@@ -17,12 +17,17 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from hub.db import Base, Id
+from hub.db import Base, Id, Json
 
 Outcome = Literal["delivered", "refused", "failed", "blocked"]
 """2xx; another status; no answer at all; not sent, because the guard or the payload document forbade it."""
 
 OUTCOMES: tuple[Outcome, ...] = ("delivered", "refused", "failed", "blocked")
+
+PURPOSES = ("change", "state", "test", "verification")
+
+SKIPPED = ("filtered", "superseded")
+"""Not what the endpoint's filter asks for; or made needless by a later delivery that says what the object is now."""
 
 MESSAGE = sa.text("('msg_'::text || replace((gen_random_uuid())::text, '-'::text, ''::text))")
 """As PostgreSQL prints it: what is random cannot be compared by its value."""
@@ -38,6 +43,9 @@ class Delivery(Base):
     ``body``: the bytes, null until the first attempt. ``due_at``: when to try, or, while somebody tries, when their
     lease ends; null when delivered, parked, or behind an earlier one of its lane. ``leased_by``: who tries now.
     ``parked_at``: when the schedule ended without success; it then waits for somebody to resend it.
+    ``purpose``: ``change`` tells of a record of the feed; ``state`` says what an object is now; ``test`` and
+    ``verification`` are about the endpoint itself. Only a change has a sequence. ``skipped``: why it was settled
+    at ``delivered_at`` without being sent, null where it was sent.
     """
 
     __tablename__ = "webhook_delivery"
@@ -45,6 +53,10 @@ class Delivery(Base):
         sa.UniqueConstraint("endpoint_id", "sequence"),
         sa.CheckConstraint(
             "delivered_at IS NULL OR (due_at IS NULL AND parked_at IS NULL)", name="delivered"
+        ),
+        sa.CheckConstraint(f"purpose IN {PURPOSES!r}", name="purpose"),
+        sa.CheckConstraint(
+            f"skipped IS NULL OR (skipped IN {SKIPPED!r} AND delivered_at IS NOT NULL)", name="skipped"
         ),
         sa.Index(
             "ix_webhook_delivery_due", "endpoint_id", "due_at", postgresql_where=sa.text("due_at IS NOT NULL")
@@ -64,6 +76,7 @@ class Delivery(Base):
     id: Mapped[Id]
     endpoint_id: Mapped[int] = mapped_column(sa.ForeignKey("webhook_endpoint.id", ondelete="CASCADE"))
     sequence: Mapped[int | None]
+    purpose: Mapped[str] = mapped_column(server_default="change")
     message: Mapped[str] = mapped_column(server_default=MESSAGE, unique=True)
     type: Mapped[str]
     aggregate: Mapped[str]
@@ -75,11 +88,15 @@ class Delivery(Base):
     leased_by: Mapped[UUID | None]
     delivered_at: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
     parked_at: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
+    skipped: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(sa.DateTime(timezone=True), server_default=sa.func.now())
 
 
 class Attempt(Base):
-    """One try. ``status``: null without an answer. ``error``: why it was no success. ``response``: its first part."""
+    """One try. ``status``: null without an answer. ``error``: why it was no success. ``response``: its first part.
+
+    ``request``: its address and headers, what is secret masked; null where nothing was sent.
+    """
 
     __tablename__ = "webhook_attempt"
     __table_args__ = (sa.CheckConstraint(f"outcome IN {OUTCOMES!r}", name="outcome"),)
@@ -95,6 +112,7 @@ class Attempt(Base):
     status: Mapped[int | None]
     error: Mapped[str | None]
     response: Mapped[str | None]
+    request: Mapped[Json | None] = mapped_column(JSONB(none_as_null=True))
 
 
 @dataclass(frozen=True)
