@@ -174,9 +174,10 @@ async def webhook_secret_rotate(
     """Make a new secret."""
     number = local_id(id, NOUN)
 
-    def rotate(tx: sa.Connection, who: Viewer, keeper: Keeper) -> tuple[int, str]:
-        endpoint.reach(tx, who, number)
-        return number, secret.add(tx, keeper.vault, number, timedelta(hours=overlap_hours))
+    def rotate(tx: sa.Connection, who: Viewer, keeper: Keeper) -> tuple[int, str | None]:
+        signing = endpoint.reach(tx, who, number)["signing"]
+        overlap = timedelta(hours=overlap_hours)
+        return number, secret.add(tx, keeper.vault, number, overlap, signing).secret
 
     return await _endpoint(info, rotate)
 

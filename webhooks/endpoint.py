@@ -115,7 +115,7 @@ def viewer(row: Mapping[str, Any]) -> Viewer:
     )
 
 
-def create(tx: sa.Connection, keeper: Keeper, who: Viewer, given: Json) -> tuple[int, str]:
+def create(tx: sa.Connection, keeper: Keeper, who: Viewer, given: Json) -> tuple[int, str | None]:
     """Register an endpoint that hears what happens from now on; its id and its secret, which is shown only here.
 
     ``given`` holds columns, and ``channel`` as a code. Raises ``hub.errors.HubError`` for a wrong one.
@@ -128,7 +128,7 @@ def create(tx: sa.Connection, keeper: Keeper, who: Viewer, given: Json) -> tuple
     row = _checked(tx, keeper, given, {"channel_id": None} | _own(who))
     number = tx.execute(sa.insert(Endpoint).values(row).returning(Endpoint.id)).scalar_one()
     feed.advance(tx, cursor(number), feed.ends(tx)[1])
-    return number, secret.add(tx, keeper.vault, number)
+    return number, secret.add(tx, keeper.vault, number, signing=row.get("signing", "v1")).secret
 
 
 def update(tx: sa.Connection, keeper: Keeper, who: Viewer, number: int, given: Json) -> None:
@@ -140,6 +140,7 @@ def update(tx: sa.Connection, keeper: Keeper, who: Viewer, number: int, given: J
         if given["enabled"]:
             delivery.hurry(tx, number)
     tx.execute(sa.update(Endpoint).where(Endpoint.id == number).values(row))
+    secret.provide(tx, keeper.vault, number, row["signing"])
 
 
 def delete(tx: sa.Connection, who: Viewer, number: int) -> None:

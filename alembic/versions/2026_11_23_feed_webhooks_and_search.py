@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql
 
 from alembic import op
 
-revision = "8078636637f1"
+revision = "a92372f6846d"
 down_revision = "e03525ee1f32"
 branch_labels = None
 depends_on = None
@@ -58,6 +58,7 @@ def upgrade() -> None:
     op.add_column(
         "webhook_endpoint", sa.Column("breaker_failures", sa.BigInteger(), server_default="0", nullable=False)
     )
+    op.add_column("webhook_secret", sa.Column("public_key", sa.Text(), nullable=True))
     op.create_check_constraint(
         op.f("ck_webhook_delivery_purpose"),
         "webhook_delivery",
@@ -89,6 +90,7 @@ def downgrade() -> None:
     op.drop_constraint(op.f("ck_webhook_endpoint_breaker"), "webhook_endpoint", type_="check")
     op.drop_constraint(op.f("ck_webhook_delivery_skipped"), "webhook_delivery", type_="check")
     op.drop_constraint(op.f("ck_webhook_delivery_purpose"), "webhook_delivery", type_="check")
+    op.drop_column("webhook_secret", "public_key")
     op.drop_column("webhook_endpoint", "breaker_failures")
     op.drop_column("webhook_endpoint", "breaker_until")
     op.drop_column("webhook_endpoint", "breaker")
