@@ -1,7 +1,8 @@
 """What a change says to those outside: the paths that changed, as JSON Pointers, with their old and new values.
 
 ``/slug`` and ``/attributes/colour/*/de`` lie on the aggregate itself, ``/variants/<global id>/sku`` on a row that hangs
-on it. A row that came or went is one path with the whole row; a new aggregate names each of its own values.
+on it. A row that came or went is one path with the whole row; a new aggregate names each of its own values. Applied to
+the aggregate's state (``hub.state``), they give the next one.
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from hub import ids
+import orjson
+
+from hub import ids, state
 from hub.db import Json
-from hub.flat import levels, nested, split
+from hub.flat import split
 from hub.registry import Part, parts
 from hub.viewer import Viewer
 
@@ -34,23 +37,25 @@ def paths(changes: list[Json]) -> list[Changed]:
 
 def seen(changes: list[Json], viewer: Viewer) -> list[Changed]:
     """The changed paths that a viewer may read: of tables that its scopes open, and personal data only with its scope."""
-    own = [change for change in changes if change["t"] in _kept() and _opens(viewer, change["t"])]
-    if not viewer.sees_personal:
-        own = [_impersonal(change) for change in own]
-    return paths(own)
+    own = [change for change in changes if change["t"] in _kept() and opens(viewer, _kept()[change["t"]])]
+    return paths([_without(change, hidden(viewer, _kept()[change["t"]])) for change in own])
 
 
-def _opens(viewer: Viewer, table: str) -> bool:
-    return viewer.may(_kept()[table].kept.scope, "read")
+def opens(viewer: Viewer, part: Part) -> bool:
+    """Whether a viewer sees changes of the table's rows, and the rows in a snapshot."""
+    return viewer.may(part.kept.scope, "read")
 
 
-def _impersonal(change: Json) -> Json:
-    """A changed row without its personal columns."""
-    hidden = _kept()[change["t"]].kept.personal
-    if not hidden:
+def hidden(viewer: Viewer, part: Part) -> frozenset[str]:
+    """The columns of a table that opens to the viewer, but without these."""
+    return frozenset() if viewer.sees_personal else part.kept.personal
+
+
+def _without(change: Json, columns: frozenset[str]) -> Json:
+    if not columns:
         return change
     sides = {
-        side: {path: value for path, value in change[side].items() if split(path)[0] not in hidden}
+        side: {path: value for path, value in change[side].items() if split(path)[0] not in columns}
         for side in ("o", "n")
         if change[side] is not None
     }
@@ -68,21 +73,24 @@ def _of_row(change: Json) -> Iterator[Changed]:
     if part.is_root:
         yield from _of_values(part, "", old, new)
         return
-    place = pointer(part.kept.collection, _global_id(part, change["k"]))
+    place = pointer(part.kept.collection, state.global_id(part.name, change["k"]))
     if change["op"] == "U":
         yield from _of_values(part, place, old, new)
     else:
-        yield Changed(place, _whole(part, change["o"]), _whole(part, change["n"]))
+        whole = state.of(part.name).whole
+        yield Changed(place, *(None if side is None else whole(side) for side in (change["o"], change["n"])))
 
 
 def _of_values(part: Part, place: str, old: Json, new: Json) -> Iterator[Changed]:
+    columns = state.of(part.name).columns
     for path in dict.fromkeys((*old, *new)):
         column, key = split(path)
-        if column in part.table.primary_key.columns:
+        if column not in columns:
             continue
-        start = place + pointer(_name(part, column), *(() if key is None else (key,)))
-        was, becomes = _shown(part, column, old.get(path)), _shown(part, column, new.get(path))
-        yield from _leaves(start, was, becomes, 0 if key is None else levels(column) - 1)
+        name, target, depth = columns[column]
+        start = place + pointer(name, *(() if key is None else (key,)))
+        was, becomes = _shown(target, old.get(path)), _shown(target, new.get(path))
+        yield from _leaves(start, was, becomes, 0 if key is None else depth)
 
 
 def _leaves(place: str, old: Any, new: Any, depth: int) -> Iterator[Changed]:
@@ -91,52 +99,24 @@ def _leaves(place: str, old: Any, new: Any, depth: int) -> Iterator[Changed]:
         was, becomes = old or {}, new or {}
         for key in dict.fromkeys((*was, *becomes)):
             yield from _leaves(place + pointer(key), was.get(key), becomes.get(key), depth - 1)
-    elif old != new:
-        yield Changed(place, old, new)
+    elif _differ(old, new):
+        yield Changed(place, state.present(old, depth), state.present(new, depth))
 
 
-def _whole(part: Part, flat: Json | None) -> Json | None:
-    """A row that hangs on an aggregate, without what its path says already."""
-    if flat is None:
-        return None
-    said = {part.kept.root, *part.table.primary_key.columns.keys()}
-    return {
-        _name(part, column): _shown(part, column, value)
-        for column, value in nested(flat).items()
-        if column not in said
-    }
+def _differ(old: Any, new: Any) -> bool:
+    """Python takes true for 1; a value inside of others is compared as it is written."""
+    if isinstance(old, dict | list) and isinstance(new, dict | list):
+        return orjson.dumps(old, option=orjson.OPT_SORT_KEYS) != orjson.dumps(
+            new, option=orjson.OPT_SORT_KEYS
+        )
+    return bool(old != new or isinstance(old, bool) is not isinstance(new, bool))
 
 
-def _shown(part: Part, column: str, value: Any) -> Any:
+def _shown(target: str | None, value: Any) -> Any:
     """A value as people outside know it: the number of another object becomes its global id."""
-    target = _targets(part).get(column)
     return value if target is None or value is None else ids.encode(target, value)
-
-
-def _global_id(part: Part, key: Any) -> str:
-    return ids.encode(part.name, key) if isinstance(key, int) else ",".join(map(str, key))
-
-
-def _name(part: Part, column: str) -> str:
-    return _names(part).get(column, column)
 
 
 @cache
 def _kept() -> dict[str, Part]:
     return {part.name: part for part in parts()}
-
-
-@cache
-def _names(part: Part) -> dict[str, str]:
-    return {column.name: name for name, (column, _) in part.fields().items()}
-
-
-@cache
-def _targets(part: Part) -> dict[str, str]:
-    """Which table a column's numbers are ids of."""
-    return {
-        column.name: key.column.table.name
-        for column in part.table.columns
-        for key in column.foreign_keys
-        if key.column.name == "id"
-    }

@@ -9,7 +9,6 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from hub.db import Json
 from hub.registry import Part
 
 LEVELS = {"attributes": 3}
@@ -31,15 +30,3 @@ def split(path: str) -> tuple[str, str | None]:
     """Column and key of an entry; the key is null for a column captured whole."""
     column, slash, key = path.partition("/")
     return column, key if slash else None
-
-
-def nested(flat: Json) -> Json:
-    """The row behind a flat map: keys go back into their columns."""
-    row: Json = {}
-    for path, value in flat.items():
-        column, key = split(path)
-        if key is None:
-            row[column] = value
-        else:
-            row.setdefault(column, {})[key] = value
-    return row
