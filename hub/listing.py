@@ -30,11 +30,17 @@ class Listing(KeptModel, Sourced, Base):
         whole=False,
         derived=("open",),
         hidden=("turns_at",),
+        within="channel_id",
+        audience=("product", "product_id"),
         events=(
-            Event("CASE WHEN op <> 'D' AND (n->>'open')::boolean THEN 'product.listed' END"),
+            Event(
+                "CASE WHEN op <> 'D' AND (n->>'open')::boolean THEN 'product.listed' END",
+                says="A window of a channel opened: the product is on offer there.",
+            ),
             Event(
                 "CASE WHEN (o->>'open')::boolean AND (op = 'D' OR NOT (n->>'open')::boolean)"
-                " THEN 'product.unlisted' END"
+                " THEN 'product.unlisted' END",
+                says="A window of a channel closed, or was removed while it was open.",
             ),
         ),
     )

@@ -36,8 +36,15 @@ class Order(KeptModel, Sourced, Base):
         scope="orders",
         key="number",
         personal=frozenset({"email", "billing_address", "shipping_address"}),
+        audience=("order", "id"),
         owner="shop",
-        events=(Event("CASE WHEN op <> 'D' THEN 'order.' || (n->>'status') END"),),
+        events=(
+            Event(
+                "CASE WHEN op <> 'D' THEN 'order.' || (n->>'status') END",
+                says="An order came into this state.",
+                endings=STATUSES,
+            ),
+        ),
     )
     __table_args__ = (
         sa.CheckConstraint(f"status IN {STATUSES!r}", name="status"),

@@ -41,8 +41,11 @@ class Price(KeptModel, Sourced, Base):
         whole=False,
         derived=("open",),
         hidden=("turns_at",),
+        within="price_list_id",
         owner="erp",
-        events=(Event("'price.changed'"),),
+        events=(
+            Event("'price.changed'", says="A price was set, changed or removed, or its window opened or closed."),
+        ),
     )
     __table_args__ = (
         sa.CheckConstraint("starts_at < ends_at", name="window"),

@@ -25,9 +25,12 @@ class Event:
 
     ``when`` is SQL over ``op`` ('I', 'U' or 'D'), ``o`` and ``n`` (JSONB of the old and new columns; an update holds
     only the changed ones). It yields the event's name, or null when the change does not mean it.
+    ``says``: the event in words. ``endings``: what completes a name that ends in its dot (``order.placed``).
     """
 
     when: str
+    says: str
+    endings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,9 @@ class Kept:
     ``derived``: columns that the database computes; captured, but never written by an input.
     ``hidden``: columns that are not captured at all.
     ``personal``: columns that hold personal data.
+    ``within``: the column with the channel or price list that the row is for. Changes of the row name it too, and those
+    who see some channels only see the rows that are for them.
+    ``audience``: an aggregate's type, and the column with its id: it concerns the row's ``channel_id`` from then on.
     ``owner``: the kind of system that owns its fields until a rule says otherwise (``pim``, ``erp``, ``shop``).
     """
 
@@ -61,6 +67,8 @@ class Kept:
     derived: tuple[str, ...] = ()
     hidden: tuple[str, ...] = ()
     personal: frozenset[str] = frozenset()
+    within: str | None = None
+    audience: tuple[str, str] | None = None
     owner: str = "pim"
     events: tuple[Event, ...] = ()
 

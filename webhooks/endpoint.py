@@ -34,7 +34,7 @@ class Endpoint(Base):
 
     ``event_types``: the events asked for, null for all. ``channel_id``: the channel in which the payload document
     reads; null for none. ``document``: the GraphQL document whose answer is the payload's ``data``; null for the
-    default one of its type. ``filter``: what a body must say to be sent, null for anything (``webhooks.filter``).
+    default one of its noun. ``thin``: whether there is no ``data`` at all. ``filter``: what a body must say to be sent, null for anything (``webhooks.filter``).
     ``ignore_sources``: the systems whose own changes it is not told of.
     ``scopes``, ``channel_ids``: what the payload may show, at most what its maker could see.
 
@@ -58,6 +58,7 @@ class Endpoint(Base):
         sa.CheckConstraint("signing IN ('v1', 'v1a', 'both')", name="signing"),
         sa.CheckConstraint("breaker IN ('closed', 'open', 'half_open')", name="breaker"),
         sa.CheckConstraint("rate > 0", name="rate"),
+        sa.CheckConstraint("NOT thin OR document IS NULL", name="thin"),
     )
 
     id: Mapped[Id]
@@ -66,6 +67,7 @@ class Endpoint(Base):
     event_types: Mapped[list[str] | None] = mapped_column(ARRAY(sa.Text))
     channel_id: Mapped[int | None] = mapped_column(sa.ForeignKey("channel.id", ondelete="SET NULL"))
     document: Mapped[str | None]
+    thin: Mapped[bool] = mapped_column(server_default=sa.false())
     filter: Mapped[Json | None] = mapped_column(JSONB(none_as_null=True))
     ignore_sources: Mapped[list[str] | None] = mapped_column(ARRAY(sa.Text))
     scopes: Mapped[list[str]] = mapped_column(ARRAY(sa.Text))

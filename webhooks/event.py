@@ -3,43 +3,73 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cache
 
 from hub.errors import Invalid
-from hub.registry import parts, roots
+from hub.registry import Event, parts, roots
 from hub.viewer import Viewer
 
-KINDS = ("created", "updated", "deleted")
+KINDS = {"created": "was made", "updated": "changed, or what is part of it", "deleted": "was removed"}
 NAMED = re.compile(r"'([a-z]+\.[a-z_]*)'")
 """The names in an event's SQL; one that ends in its dot is completed from the row (``order.placed``)."""
 
 TEST = "webhook.test"
 """What a test sends; nobody needs to ask for it."""
 
+VERIFICATION = "webhook.verification"
+"""What carries the challenge that an endpoint has to echo."""
 
-def types() -> list[str]:
-    """Every event by name; ``order.<state>`` stands as ``order.``."""
-    plain = {f"{_noun(root.name)}.{kind}" for root in roots() for kind in KINDS}
-    said = {name for part in parts() for event in part.kept.events for name in NAMED.findall(event.when)}
-    return sorted(plain | said)
+
+@dataclass(frozen=True)
+class EventType:
+    """One event. ``aggregate``: the noun that it is about. ``kind``: set where it is the noun and what befell it."""
+
+    name: str
+    aggregate: str
+    says: str
+    kind: str | None = None
+
+
+@cache
+def types() -> dict[str, EventType]:
+    """Every event by name, in the order of the nouns."""
+    return {each.name: each for each in _all()}
+
+
+def of(aggregate: str, kind: str) -> str:
+    """The event that every change of this kind means: ``pricelist.updated`` for a price list."""
+    return f"{_noun(aggregate)}.{kind}"
 
 
 def check(asked: Iterable[str]) -> list[str]:
     """The events as they are kept, each once. Raises ``hub.errors.Invalid`` for one that never happens."""
-    known = types()
-    nouns = {name.partition(".")[0] for name in known}
-    open_ended = tuple(name for name in known if name.endswith("."))
+    nouns = {name.partition(".")[0] for name in types()}
     found = dict.fromkeys(asked)
     for place, name in enumerate(found):
         noun, _, rest = name.partition(".")
-        every = rest == "*" and noun in nouns
-        completed = name.startswith(open_ended) and re.fullmatch(r"[a-z_]+", rest) is not None
-        if not (every or completed or (name in known and not name.endswith("."))):
-            raise Invalid(f'Event type "{name}" does not exist: {_right(noun, known)}', (place,))
+        if not (name in types() or (rest == "*" and noun in nouns)):
+            raise Invalid(f'Event type "{name}" does not exist: {_right(name)}', (place,))
     if not found:
         raise Invalid("An empty list of event types asks for nothing: leave it out to ask for all.")
     return list(found)
+
+
+def one(name: str) -> EventType:
+    """The event of that name. Raises ``hub.errors.Invalid`` for one that never happens."""
+    if name not in types():
+        raise Invalid(f'Event type "{name}" does not exist: {_right(name)}')
+    return types()[name]
+
+
+def asked(event_types: Iterable[str] | None) -> list[EventType]:
+    """The events that an endpoint's list means; null: all."""
+    if event_types is None:
+        return list(types().values())
+    given = set(event_types)
+    return [each for each in types().values() if given & {each.name, f"{_noun(each.aggregate)}.*"}]
 
 
 def seen_by(viewer: Viewer) -> list[str]:
@@ -47,16 +77,36 @@ def seen_by(viewer: Viewer) -> list[str]:
     return [name for name, scope in _scopes() if viewer.may(scope, "read")]
 
 
+def _all() -> Iterator[EventType]:
+    for root in roots():
+        says = root.name.replace("_", " ")
+        for kind, befell in KINDS.items():
+            yield EventType(of(root.name, kind), root.name, f"The {says} {befell}.", kind)
+        for part in parts():
+            if part.kept.aggregate == root.name:
+                yield from _of_table(root.name, part.kept.events)
+
+
+def _of_table(aggregate: str, events: Iterable[Event]) -> Iterator[EventType]:
+    for event in events:
+        for name in NAMED.findall(event.when):
+            endings = event.endings if name.endswith(".") else ("",)
+            yield from (EventType(name + ending, aggregate, event.says) for ending in endings)
+
+
 @cache
 def _scopes() -> tuple[tuple[str, str], ...]:
     return tuple((root.name, root.kept.scope) for root in roots())
 
 
-def _right(noun: str, known: list[str]) -> str:
-    near = [name for name in known if name.startswith(f"{noun}.")]
+def _right(name: str) -> str:
+    near = get_close_matches(name, types(), 1, 0.6)
+    if near:
+        return f"did you mean {near[0]}?"
+    same = [each for each in types() if each.startswith(f"{name.partition('.')[0]}.")]
     return (
-        f"take one of {', '.join(near)}."
-        if near
+        f"take one of {', '.join(same)}."
+        if same
         else "take one like product.updated, or product.* for all of a noun."
     )
 
