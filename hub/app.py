@@ -43,7 +43,7 @@ def create_app(settings: Settings, *, relay: bool = True) -> FastAPI:
     sending = Figures(database)
     metrics = Metrics(database, sending)
     lifespan = _lifespan(
-        database, lambda: start_relay(database, settings, sending) if relay else _stopping(())
+        database, lambda: start_relay(database, settings, sending) if relay else hub.relay.hear(database)
     )
     app = FastAPI(title="Commerce hub", openapi_url=None, lifespan=lifespan)
     app.add_middleware(Measured, metrics=metrics)
@@ -72,6 +72,7 @@ def start_relay(database: Database, settings: Settings, sending: Figures | None 
     renderer = payload_document.of(schema()).renderer
     return _stopping(
         [
+            hub.relay.hear(database),
             hub.relay.start(database, settings),
             search.app.start(database, settings),
             webhooks.app.start(database, settings, renderer, sending),

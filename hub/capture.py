@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import sqlalchemy as sa
 
-from hub import flush, functions, guards, sequencer
+from hub import audience, flush, functions, guards, sequencer
 from hub.db import raw
 from hub.flat import captured
 from hub.registry import Part, parts
@@ -28,7 +28,7 @@ DECLARE
     mine uuid := hub_token();
     place bigint := nextval('frag_statement');
 BEGIN
-    INSERT INTO frag (token, statement, aggregate, aggregate_id, "table", key, before, after)
+    INSERT INTO frag (token, statement, aggregate, aggregate_id, "table", key, before, after, context)
     {select};
     IF FOUND THEN
         INSERT INTO tx_open (token) VALUES (mine) ON CONFLICT DO NOTHING;
@@ -58,12 +58,19 @@ def install(connection: sa.Connection) -> None:
     _run(connection, statements(parts(), str(schema)))
     _drop_stale(connection)
     sequencer.prepare(connection)
+    audience.install(connection)
 
 
 def statements(kept: Sequence[Part], schema: str) -> str:
     """All SQL that the kept tables need: capture, flush and guards."""
     each = (sql for part in kept for sql in (*_capture(part, schema), *guards.of_table(part)))
-    return flush.statements(kept, schema) + guards.SHARED + "".join(each) + guards.of_references(kept)
+    return (
+        flush.statements(kept, schema)
+        + audience.statements(kept)
+        + guards.SHARED
+        + "".join(each)
+        + guards.of_references(kept)
+    )
 
 
 def row(part: Part, alias: str) -> str:
@@ -95,8 +102,18 @@ def _alone(connection: sa.Connection) -> None:
 def _capture(part: Part, schema: str) -> Iterator[str]:
     _check(part)
     triggers = (
-        ("i", "INSERT", "NEW TABLE AS new_rows", _whole(part, "n", "new_rows", f"NULL, {row(part, 'n')}")),
-        ("d", "DELETE", "OLD TABLE AS old_rows", _whole(part, "o", "old_rows", f"{row(part, 'o')}, NULL")),
+        (
+            "i",
+            "INSERT",
+            "NEW TABLE AS new_rows",
+            _whole(part, "n", "new_rows", f"NULL, {row(part, 'n')}, NULL"),
+        ),
+        (
+            "d",
+            "DELETE",
+            "OLD TABLE AS old_rows",
+            _whole(part, "o", "old_rows", f"{row(part, 'o')}, NULL, NULL"),
+        ),
         ("u", "UPDATE", "OLD TABLE AS old_rows NEW TABLE AS new_rows", _difference(part)),
     )
     for suffix, operation, rows, select in triggers:
@@ -131,9 +148,16 @@ def _difference(part: Part) -> str:
     return f"""SELECT mine, place, coalesce({old_type}, {new_type}), coalesce({old_id}, {new_id}), '{part.name}',
         CASE WHEN o."{first}" IS NULL THEN {key(part, "n")} ELSE {key(part, "o")} END,
         CASE WHEN n."{first}" IS NULL THEN {row(part, "o")} WHEN o."{first}" IS NOT NULL THEN {_changed(part, "o")} END,
-        CASE WHEN o."{first}" IS NULL THEN {row(part, "n")} WHEN n."{first}" IS NOT NULL THEN {_changed(part, "n")} END
+        CASE WHEN o."{first}" IS NULL THEN {row(part, "n")} WHEN n."{first}" IS NOT NULL THEN {_changed(part, "n")} END,
+        {_context(part)}
     FROM old_rows o FULL JOIN new_rows n ON {meet}
     WHERE o."{first}" IS NULL OR n."{first}" IS NULL OR {" OR ".join(_distinct(column.name) for column in captured(part))}"""
+
+
+def _context(part: Part) -> str:
+    """What a changed row is for: a column that need not have changed itself."""
+    column = part.kept.within
+    return "NULL" if column is None else f"""jsonb_build_object('{column}', n."{column}")"""
 
 
 def _changed(part: Part, alias: str) -> str:

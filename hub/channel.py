@@ -64,7 +64,12 @@ class ChannelPriceList(KeptModel, Sourced, Base):
 
     __tablename__ = "channel_price_list"
     __kept__: ClassVar[Kept] = Kept(
-        "channel", scope="settings", root="channel_id", collection="price_lists", match=("price_list",)
+        "channel",
+        scope="settings",
+        root="channel_id",
+        collection="price_lists",
+        match=("price_list",),
+        audience=("price_list", "price_list_id"),
     )
     __table_args__ = (sa.UniqueConstraint("channel_id", "price_list_id"),)
 

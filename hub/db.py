@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 
 from hub.field import Field
+from hub.wake import COMMITTED
 
 NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -106,6 +107,7 @@ class Database:
         with self.engine.begin() as tx:
             sign(tx, writer)
             yield tx
+        COMMITTED.ring()
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:

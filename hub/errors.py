@@ -20,6 +20,7 @@ class Code(StrEnum):
     FORBIDDEN = "FORBIDDEN"
     IN_USE = "IN_USE"
     LIMIT = "LIMIT"
+    GONE = "GONE"
 
 
 class HubError(Exception):
@@ -94,3 +95,9 @@ class Limit(HubError):
     """More than the hub takes at once."""
 
     code = Code.LIMIT
+
+
+class Gone(HubError):
+    """It was there once, and the hub keeps it no longer."""
+
+    code = Code.GONE

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
@@ -12,8 +14,12 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from hub import ids
 from hub.db import Base
+from hub.errors import Gone, Invalid
 
 KEEP_DAYS = 90
+
+WAY_BACK = "begin anew from a snapshot (hub export --snapshot, or the mutation bulkExport) and go on from its cursor."
+"""What a consumer does whose cursor leads nowhere."""
 
 
 class Feed(Base):
@@ -47,7 +53,10 @@ class Feed(Base):
 
 
 class Head(Base):
-    """The feed's two ends: ``first`` is the oldest sequence still kept, ``sequence`` the last one given out."""
+    """The feed's two ends: ``first`` is the oldest sequence still kept, ``sequence`` the last one given out.
+
+    ``epoch`` tells this feed from every other one, so that a cursor of another database is not taken for one of this.
+    """
 
     __tablename__ = "head"
     __table_args__ = (sa.CheckConstraint("one", name="one"),)
@@ -55,6 +64,7 @@ class Head(Base):
     one: Mapped[bool] = mapped_column(primary_key=True, server_default="true")
     first: Mapped[int] = mapped_column(server_default="1")
     sequence: Mapped[int] = mapped_column(server_default="0")
+    epoch: Mapped[UUID] = mapped_column(server_default=sa.func.gen_random_uuid())
 
 
 class Cursor(Base):
@@ -67,8 +77,46 @@ class Cursor(Base):
     moved_at: Mapped[datetime] = mapped_column(sa.DateTime(timezone=True), server_default=sa.func.now())
 
 
-class GoneError(Exception):
-    """The feed no longer (or not yet) holds what follows a position."""
+class GoneError(Gone):
+    """The feed no longer holds what follows a position."""
+
+
+class AheadError(Invalid):
+    """A position that this feed never reached: it is from another database, or from a future that was undone."""
+
+
+@dataclass(frozen=True)
+class Position:
+    """A place in a feed. ``epoch`` is null in cursors from before feeds had one."""
+
+    sequence: int
+    epoch: UUID | None = None
+
+
+@dataclass(frozen=True)
+class Ends:
+    """What the feed holds now: from ``first`` to ``last``; ``last`` is smaller while nothing has happened."""
+
+    epoch: UUID
+    first: int
+    last: int
+
+    def check(self, at: Position) -> None:
+        """Raise ``GoneError`` or ``AheadError`` where reading on from there would miss changes."""
+        if at.epoch is not None and at.epoch != self.epoch:
+            raise AheadError(f"The cursor is of another database's feed: {WAY_BACK}")
+        if at.sequence > self.last:
+            raise AheadError(
+                f"The feed ends at sequence {self.last}, {at.sequence} was never given out by this hub: {WAY_BACK}"
+            )
+        if at.sequence < self.first - 1:
+            raise GoneError(
+                f"The feed starts at sequence {self.first} now, what follows {at.sequence} is gone: {WAY_BACK}"
+            )
+
+    def cursor(self, sequence: int) -> str:
+        """The opaque cursor after a sequence of this feed."""
+        return encode(Position(sequence, self.epoch))
 
 
 def is_partition(table: str) -> bool:
@@ -78,8 +126,26 @@ def is_partition(table: str) -> bool:
 
 def ends(tx: sa.Connection) -> tuple[int, int]:
     """The oldest sequence kept and the last one given out; ``(1, 0)`` while nothing has happened."""
-    row = tx.execute(sa.select(Head.first, Head.sequence)).one()
-    return row.first, row.sequence
+    now = read_ends(tx)
+    return now.first, now.last
+
+
+ENDS = sa.select(Head.epoch, Head.first, Head.sequence.label("last"))
+"""Select what ``Ends`` is made of."""
+
+
+def read_ends(tx: sa.Connection) -> Ends:
+    """What the feed holds now, and its epoch."""
+    return Ends(**tx.execute(ENDS).mappings().one())
+
+
+def renew(tx: sa.Connection) -> Ends:
+    """Give the feed another epoch, so that every cursor from before is refused.
+
+    For a database that was taken back to an older state: consumers have seen changes that it no longer knows.
+    """
+    tx.execute(sa.update(Head).values(epoch=sa.func.gen_random_uuid()))
+    return read_ends(tx)
 
 
 def page(
@@ -112,31 +178,25 @@ def _means(types: Sequence[str]) -> sa.ColumnElement[bool]:
 
 
 def check(tx: sa.Connection, after: int) -> None:
-    """Raise ``GoneError`` where reading on after ``after`` would miss changes."""
-    first, last = ends(tx)
-    if after < first - 1:
-        raise GoneError(
-            f"The feed starts at sequence {first} now, what follows {after} is gone:"
-            " read the snapshot and go on from the cursor that it names."
-        )
-    if after > last:
-        raise GoneError(
-            f"The feed ends at sequence {last}, {after} was never given out by this hub:"
-            " read the snapshot and go on from the cursor that it names."
-        )
+    """Raise ``GoneError`` or ``AheadError`` where reading on after ``after`` would miss changes."""
+    read_ends(tx).check(Position(after))
 
 
-def encode(sequence: int) -> str:
-    """The opaque cursor after a sequence."""
-    return ids.encode("change", sequence)
+def encode(at: Position) -> str:
+    """The opaque cursor of a position."""
+    return ids.encode("change" if at.epoch is None else f"change@{at.epoch.hex}", at.sequence)
 
 
-def decode(cursor: str) -> int:
-    """The sequence of a cursor. Raises ``ValueError`` for a text that is none."""
+def decode(cursor: str) -> Position:
+    """The position of a cursor. Raises ``ValueError`` for a text that is none."""
     noun, sequence = ids.decode(cursor)
-    if noun != "change" or sequence < 0:
+    name, _, epoch = noun.partition("@")
+    if name != "change" or sequence < 0:
         raise ValueError(f'"{cursor}" is not a cursor of the feed.')
-    return sequence
+    try:
+        return Position(sequence, UUID(hex=epoch) if epoch else None)
+    except ValueError as wrong:
+        raise ValueError(f'"{cursor}" is not a cursor of the feed.') from wrong
 
 
 def position(tx: sa.Connection, name: str) -> int | None:

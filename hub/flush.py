@@ -42,8 +42,9 @@ END $$;
 # pieces (statement 0, before all others) and are folded again, without a second bump.
 REOPEN = """
 CREATE OR REPLACE FUNCTION hub_reopen(mine uuid) RETURNS void LANGUAGE sql AS $$
-    INSERT INTO frag (token, statement, aggregate, aggregate_id, "table", key, before, after)
-    SELECT mine, 0, p.aggregate, p.aggregate_id, c ->> 't', c -> 'k', nullif(c -> 'o', 'null'), nullif(c -> 'n', 'null')
+    INSERT INTO frag (token, statement, aggregate, aggregate_id, "table", key, before, after, context)
+    SELECT mine, 0, p.aggregate, p.aggregate_id, c ->> 't', c -> 'k', nullif(c -> 'o', 'null'), nullif(c -> 'n', 'null'),
+        c -> 'c'
     FROM pending p CROSS JOIN jsonb_array_elements(p.changes) AS c
     WHERE p.token = mine
         AND (p.aggregate, p.aggregate_id) IN (SELECT f.aggregate, f.aggregate_id FROM frag f WHERE f.token = mine);
@@ -84,15 +85,17 @@ FOLD = """
             hub_concat(before ORDER BY statement DESC)
                 FILTER (WHERE statement <= coalesce(first_end, statement)) AS before,
             hub_concat(after ORDER BY statement)
-                FILTER (WHERE statement >= coalesce(last_start, statement)) AS after
+                FILTER (WHERE statement >= coalesce(last_start, statement)) AS after,
+            hub_concat(coalesce(context, '{{}}') ORDER BY statement) AS context
         FROM lives GROUP BY aggregate, aggregate_id, "table", key
     ), change AS (
-        SELECT statement, aggregate, aggregate_id, "table", key, before, after
+        SELECT statement, aggregate, aggregate_id, "table", key, before, after, context
         FROM piece WHERE "table" NOT IN (SELECT "table" FROM repeated)
         UNION ALL
         SELECT statement, aggregate, aggregate_id, "table", key,
             CASE WHEN is_made THEN NULL WHEN is_gone THEN hub_present(before) ELSE hub_differing(before, after) END,
-            CASE WHEN is_made THEN hub_present(after) WHEN is_gone THEN NULL ELSE hub_differing(after, before) END
+            CASE WHEN is_made THEN hub_present(after) WHEN is_gone THEN NULL ELSE hub_differing(after, before) END,
+            CASE WHEN NOT (is_made OR is_gone) THEN nullif(context, '{{}}') END
         FROM folded WHERE NOT (is_made AND is_gone) AND (is_made OR is_gone OR hub_differing(before, after) <> '{{}}')
     )"""
 
@@ -102,7 +105,7 @@ TAKE = """
 RECORD = """
     WITH piece AS MATERIALIZED (
         DELETE FROM frag WHERE token = NEW.token
-        RETURNING statement, aggregate, aggregate_id, "table", key, before, after
+        RETURNING statement, aggregate, aggregate_id, "table", key, before, after, context
     ), {change}, each AS (
         SELECT *, CASE WHEN before IS NULL THEN 'I' WHEN after IS NULL THEN 'D' ELSE 'U' END AS op FROM change
     ), grouped AS (
@@ -111,7 +114,9 @@ RECORD = """
                 WHEN 'I' THEN 'CREATED' WHEN 'D' THEN 'DELETED' ELSE 'UPDATED' END AS kind,
             hub_gather(hub_events("table", op, before, after)) FILTER (WHERE "table" = ANY ('{{{eventful}}}')) AS meanings,
             jsonb_agg(
-                jsonb_build_object('t', "table", 'k', key, 'op', op, 'o', before, 'n', after) ORDER BY statement
+                jsonb_build_object('t', "table", 'k', key, 'op', op, 'o', before, 'n', after)
+                    || CASE WHEN op = 'U' AND context IS NOT NULL THEN jsonb_build_object('c', context) ELSE '{{}}' END
+                ORDER BY statement
             ) AS changes
         FROM each GROUP BY aggregate, aggregate_id
     ), record AS (

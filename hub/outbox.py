@@ -30,6 +30,7 @@ fragment = sa.Table(
     sa.Column("key", JSONB, nullable=False),
     sa.Column("before", JSONB(none_as_null=True)),
     sa.Column("after", JSONB(none_as_null=True)),
+    sa.Column("context", JSONB(none_as_null=True)),
     prefixes=["UNLOGGED"],
     postgresql_with=QUEUE,
     comment="One row per changed row and statement of transactions that have not committed yet",

@@ -44,7 +44,9 @@ class Price(KeptModel, Sourced, Base):
         within="price_list_id",
         owner="erp",
         events=(
-            Event("'price.changed'", says="A price was set, changed or removed, or its window opened or closed."),
+            Event(
+                "'price.changed'", says="A price was set, changed or removed, or its window opened or closed."
+            ),
         ),
     )
     __table_args__ = (

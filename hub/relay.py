@@ -11,9 +11,10 @@ from threading import Event, Thread
 
 import sqlalchemy as sa
 
-from hub import idempotency, sequencer, window
+from hub import idempotency, sequencer, wake, window
 from hub.config import Settings
 from hub.db import HUB, Database
+from hub.postgres import libpq
 
 CLOCK_SECONDS = 0.5
 """How late a window may turn."""
@@ -26,6 +27,14 @@ Stop = Callable[[], None]
 log = logging.getLogger(__name__)
 
 
+def hear(database: Database) -> Stop:
+    """Hear of what other processes sequence, in a thread of its own: a server without a relay needs it too."""
+    stop = Event()
+    return _running(
+        stop, [Thread(target=wake.listen, args=(libpq(database.url), stop), name="ears", daemon=True)]
+    )
+
+
 def start(database: Database, settings: Settings) -> Stop:
     """Run each task in a thread of its own."""
     stop = Event()
@@ -34,12 +43,13 @@ def start(database: Database, settings: Settings) -> Stop:
         Thread(target=_repeat, args=(_turn, database, CLOCK_SECONDS, stop), name="clock", daemon=True),
         Thread(target=_repeat, args=(_tidy(settings), database, HOUSEKEEPING_SECONDS, stop), daemon=True),
     ]
+    return _running(stop, threads)
+
+
+def _running(stop: Event, threads: Sequence[Thread]) -> Stop:
     for thread in threads:
         thread.start()
-    return _ending(stop, threads)
 
-
-def _ending(stop: Event, threads: Sequence[Thread]) -> Stop:
     def end() -> None:
         stop.set()
         for thread in threads:

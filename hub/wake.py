@@ -14,8 +14,14 @@ In a coroutine it is ``heard = await SEQUENCED.heard(heard, timeout=0.5)``.
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import suppress
-from threading import Condition
+from threading import Condition, Event
+from uuid import uuid4
+
+import psycopg
+
+log = logging.getLogger(__name__)
 
 Sleeper = tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]
 
@@ -70,5 +76,39 @@ def _wake(sleeper: asyncio.Future[None]) -> None:
         sleeper.set_result(None)
 
 
+COMMITTED = Bell()
+"""Rings when this process has committed a write; what others commit is not heard here."""
+
 SEQUENCED = Bell()
 """Rings when the feed has grown: in the process of the sequencer at once, in others when PostgreSQL tells them."""
+
+CHANNEL = "hub_sequenced"
+"""Where the sequencer notifies the other processes."""
+
+ME = uuid4().hex
+"""What this process puts into its notifications, to know them for its own."""
+
+TURN_SECONDS = 0.5
+DOWN_SECONDS = 1.0
+
+
+def listen(url: str, stop: Event) -> None:
+    """Ring ``SEQUENCED`` for what other processes sequence, until ``stop`` is set. ``url`` is libpq's.
+
+    A database that goes away is waited for; then it rings once for whatever was missed.
+    """
+    while not stop.is_set():
+        try:
+            with psycopg.connect(url, autocommit=True, application_name="hub listener") as connection:
+                connection.execute(f"LISTEN {CHANNEL}")
+                SEQUENCED.ring()
+                while not stop.is_set():
+                    # All that came are read before it rings: many batches are one reason to look.
+                    payloads = [
+                        each.payload for each in connection.notifies(timeout=TURN_SECONDS, stop_after=1)
+                    ]
+                    if set(payloads) - {ME}:
+                        SEQUENCED.ring()
+        except psycopg.Error as error:
+            log.warning("Other processes cannot be heard, which is tried again: %s", error)
+            stop.wait(DOWN_SECONDS)

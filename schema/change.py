@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any
@@ -13,8 +14,8 @@ from strawberry.scalars import JSON
 from strawberry.types import Info
 
 from hub import change, feed, ids, registry
-from hub.errors import Forbidden, Invalid, Limit
-from hub.feed import Feed, GoneError, Head
+from hub.errors import Forbidden, HubError, Invalid, Limit
+from hub.feed import Ends, Feed, Position
 from hub.order import Order
 from hub.viewer import Viewer
 from schema.connection import PageInfo
@@ -105,18 +106,24 @@ async def changes(
     context.viewer.require("feed", "read")
     size = _size(first)
     start = _start(after)
-    ends = (await context.database.rows(sa.select(Head.first, Head.sequence)))[0]
     # The end is read before the rows: what comes in between belongs to the next page.
-    oldest, last = ends["first"], ends["sequence"]
-    if start is not None and not oldest - 1 <= start <= last:
-        raise GoneError(
-            f"The feed holds {oldest} to {last}, and {start} is not there: read the snapshot and go on from its cursor."
-        )
-    begin = oldest - 1 if start is None else start
+    ends = Ends(**(await context.database.rows(feed.ENDS))[0])
+    if start is not None:
+        with _about_after():
+            ends.check(start)
+    begin = ends.first - 1 if start is None else start.sequence
     statement = feed.page(begin, types=types, limit=size + 1).where(
-        Feed.sequence <= last, *_seen(context.viewer)
+        Feed.sequence <= ends.last, *_seen(context.viewer)
     )
-    return _page(await context.database.rows(statement), size, begin, last, context.viewer)
+    return _page(await context.database.rows(statement), size, begin, ends, context.viewer)
+
+
+@contextmanager
+def _about_after() -> Iterator[None]:
+    try:
+        yield
+    except HubError as refused:
+        raise refused.under("after") from None
 
 
 def _size(first: int | None) -> int:
@@ -129,7 +136,7 @@ def _size(first: int | None) -> int:
     return first
 
 
-def _start(after: str | None) -> int | None:
+def _start(after: str | None) -> Position | None:
     try:
         return None if after is None else feed.decode(after)
     except ValueError as wrong:
@@ -153,12 +160,12 @@ def _seen(viewer: Viewer) -> list[sa.ColumnElement[bool]]:
 
 
 def _page(
-    rows: Sequence[sa.RowMapping], size: int, begin: int, last: int, viewer: Viewer
+    rows: Sequence[sa.RowMapping], size: int, begin: int, ends: Ends, viewer: Viewer
 ) -> ChangeConnection:
     nodes = [_change(row, viewer) for row in rows[:size]]
-    edges = [ChangeEdge(cursor=feed.encode(node.sequence), node=node) for node in nodes]
+    edges = [ChangeEdge(cursor=ends.cursor(node.sequence), node=node) for node in nodes]
     more = len(rows) > size
-    end = nodes[-1].sequence if more else last
+    end = nodes[-1].sequence if more else ends.last
     return ChangeConnection(
         nodes=nodes,
         edges=edges,
@@ -166,7 +173,7 @@ def _page(
             has_next_page=more,
             has_previous_page=begin > 0,
             start_cursor=edges[0].cursor if edges else None,
-            end_cursor=feed.encode(end) if end else None,
+            end_cursor=ends.cursor(end) if end else None,
         ),
     )
 

@@ -13,7 +13,6 @@ from strawberry.utils.str_converters import to_camel_case
 
 from hub.db import Json
 from hub.errors import Code, Conflict, HubError
-from hub.feed import GoneError
 from schema.scalar import Long
 
 log = logging.getLogger("hub.schema")
@@ -66,8 +65,6 @@ def shown(error: GraphQLError) -> Json:
         return {**error.formatted, "extensions": {"code": "BAD_REQUEST", **(error.extensions or {})}}
     if isinstance(cause, HubError):
         return {**error.formatted, "extensions": {"code": cause.code.value}}
-    if isinstance(cause, GoneError):
-        return {**error.formatted, "extensions": {"code": "GONE"}}
     return {**error.formatted, **_masked(cause)}
 
 

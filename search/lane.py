@@ -99,7 +99,7 @@ def _unfit(database: Database, folder: Path) -> str | None:
             return "it shows another database"
         try:
             feed.check(tx, state.sequence)
-        except feed.GoneError as error:
+        except (feed.GoneError, feed.AheadError) as error:
             return f"the feed cannot be followed from it ({error})"
     return None if state.mapping == mapping() else "its documents were made by other rules"
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -187,14 +188,16 @@ def test_a_page_keeps_types_nouns_and_aggregates(log: Log, database: Database) -
 
 
 def test_a_cursor_is_opaque_and_checked(log: Log, database: Database) -> None:
-    assert feed.decode(feed.encode(17)) == 17
-    for wrong in ("17", ids.encode("product", 17), "", ids.encode("change", -1)):
+    for place in (feed.Position(17), feed.Position(17, uuid4())):
+        assert feed.decode(feed.encode(place)) == place
+    strange = ("17", ids.encode("product", 17), "", ids.encode("change", -1), ids.encode("change@xyz", 17))
+    for wrong in strange:
         with pytest.raises(ValueError, match="is not"):
             feed.decode(wrong)
     last = drain(database)
     with database.read() as tx:
         feed.check(tx, last)
-        with pytest.raises(feed.GoneError, match=f"ends at sequence {last}, {last + 1} was never given out"):
+        with pytest.raises(feed.AheadError, match=f"ends at sequence {last}, {last + 1} was never given out"):
             feed.check(tx, last + 1)
 
 

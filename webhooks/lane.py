@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from hub import feed
-from hub.feed import GoneError
+from hub.feed import AheadError, GoneError
 from webhooks import endpoint, event
 from webhooks.delivery import lock_lanes
 
@@ -83,6 +83,6 @@ def step(tx: sa.Connection, batch: int = BATCH) -> int:
 def _give_up(tx: sa.Connection, ids: list[int], after: int) -> None:
     try:
         feed.check(tx, after)
-    except GoneError as gone:
+    except (GoneError, AheadError) as gone:
         for number in ids:
             endpoint.disable(tx, number, str(gone))
