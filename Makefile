@@ -41,6 +41,8 @@ check: .venv/.installed ## Format, lint, types, import rules, migrations, printe
 	$(FRESH); $(BIN)/hub migrate && $(BIN)/alembic check
 	$(BIN)/hub schema | diff -u schema/schema.graphql - \
 		|| { echo 'schema/schema.graphql is not what the code prints: run make schema and read the change.' >&2; exit 1; }
+	$(BIN)/hub schema --events | diff -u schema/events.json - \
+		|| { echo 'schema/events.json is not what the code prints: run make schema and read the change.' >&2; exit 1; }
 
 soak: .venv/.installed ## Run the time-boxed attacks for a minute each.
 	HUB_SOAK_SECONDS=60 $(BIN)/pytest -m soak
@@ -52,9 +54,11 @@ format: .venv/.installed ## Format and mend what can be mended without thought.
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-schema: .venv/.installed ## Print the GraphQL schema into its file.
+schema: .venv/.installed ## Print the GraphQL schema and that of webhook bodies into their files.
 	$(BIN)/hub schema > schema/schema.graphql.new
 	mv schema/schema.graphql.new schema/schema.graphql
+	$(BIN)/hub schema --events > schema/events.json.new
+	mv schema/events.json.new schema/events.json
 
 migration: .venv/.installed ## Write the migration that the tables lack: make migration m="what it changes".
 	@$(FRESH); test -n "$(m)" || { echo 'A migration needs a message: make migration m="what it changes".' >&2; exit 1; }; \

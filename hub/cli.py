@@ -72,11 +72,16 @@ def migrate() -> None:
 
 
 @app.command()
-def schema() -> None:
+def schema(
+    *,
+    events: Annotated[
+        bool, typer.Option("--events", help="Print the JSON Schema of each webhook event instead.")
+    ] = False,
+) -> None:
     """Print the GraphQL schema."""
-    from schema import printed
+    import schema as house
 
-    typer.echo(printed(), nl=False)
+    typer.echo(house.events() if events else house.printed(), nl=False)
 
 
 def main() -> None:

@@ -8,3 +8,10 @@ def printed() -> str:
     from schema.app import schema  # its modules are part of this package, which must be there first
 
     return schema().as_str() + "\n"
+
+
+def events() -> str:
+    """Every webhook event with its JSON Schema and an example, as JSON."""
+    from schema.event_schema import catalogue
+
+    return catalogue().decode()

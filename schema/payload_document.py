@@ -35,7 +35,7 @@ from hub import ids
 from hub.db import Database
 from hub.errors import HubError, Invalid
 from hub.viewer import Viewer
-from schema import nouns, rule
+from schema import nouns, payload_default, rule
 from schema.context import Context
 from schema.cost import DEAREST, requested
 from schema.declare import Noun
@@ -47,7 +47,7 @@ ANY = "node"
 """The root field that any noun is found by."""
 
 
-Render = Callable[[str, str, Sequence[int], Viewer], Awaitable[Mapping[int, Any]]]
+Render = Callable[[str | None, str, Sequence[int], Viewer], Awaitable[Mapping[int, Any]]]
 
 
 class PayloadDocuments:
@@ -75,11 +75,15 @@ class PayloadDocuments:
     def renderer(self, database: Database) -> Render:
         """Make the function that answers documents.
 
-        ``render(document, noun, ids, viewer)`` gives the answer by id, null for what the viewer does not see. All ids
-        of a call share loaders, so that each level is read once for all of them.
+        ``render(document, noun, ids, viewer)`` gives the answer by id, null for what the viewer does not see. Without
+        a document it is the default one of the noun. All ids of a call share loaders, so that each level is read once
+        for all of them.
         """
 
-        async def render(text: str, noun: str, numbers: Sequence[int], viewer: Viewer) -> Mapping[int, Any]:
+        async def render(
+            given: str | None, noun: str, numbers: Sequence[int], viewer: Viewer
+        ) -> Mapping[int, Any]:
+            text = payload_default.text(noun, viewer) if given is None else given
             document = self._prepare(text)
             root = _nouns().get(_root(document).name.value)
             if root is not None and root.name != noun:

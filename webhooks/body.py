@@ -17,8 +17,11 @@ from hub.db import Json
 from hub.viewer import Viewer
 from webhooks.delivery import Claimed
 
-Render = Callable[[str, str, Sequence[int], Viewer], Awaitable[Mapping[int, Any]]]
-"""``render(document, noun, ids, viewer)`` gives the document's answer for each id that the viewer can see."""
+Render = Callable[[str | None, str, Sequence[int], Viewer], Awaitable[Mapping[int, Any]]]
+"""``render(document, noun, ids, viewer)`` gives the document's answer for each id that the viewer can see.
+
+Without a document it is the default one of the noun.
+"""
 
 
 def make(delivery: Claimed, record: Json | None, viewer: Viewer, data: Any) -> bytes:
@@ -28,7 +31,7 @@ def make(delivery: Claimed, record: Json | None, viewer: Viewer, data: Any) -> b
 
 
 async def data(
-    render: Render, document: str, deliveries: Sequence[tuple[Claimed, Json]], viewer: Viewer
+    render: Render, document: str | None, deliveries: Sequence[tuple[Claimed, Json]], viewer: Viewer
 ) -> dict[int, Any]:
     """The document's answers by delivery, read in one go per noun; nothing for what is deleted."""
     wanted: dict[str, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
@@ -53,6 +56,7 @@ def _happened(delivery: Claimed, record: Json, viewer: Viewer) -> Json:
             {"path": each.path, "old": each.old, "new": each.new}
             for each in change.seen(record["changes"], viewer)
         ],
+        "source": record["source"],
     }
 
 
@@ -64,6 +68,7 @@ def _test(delivery: Claimed) -> Json:
         "sequence": None,
         "entity": _entity(delivery, None),
         "changed": [],
+        "source": None,
     }
 
 

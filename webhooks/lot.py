@@ -95,7 +95,7 @@ async def _bodies(lot: Lot, answer: Render, row: Json, missing: Sequence[Claimed
     viewer = endpoint.viewer(row)
     records = {each.id: _record(lot, each) for each in missing}
     happened = [(each, record) for each in missing if (record := records[each.id]) is not None]
-    shown = await body.data(answer, row["document"], happened, viewer) if row["document"] else {}
+    shown = {} if row["thin"] else await body.data(answer, row["document"], happened, viewer)
     return {each.id: body.make(each, records[each.id], viewer, shown.get(each.id)) for each in missing}
 
 
