@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from hub.db import Json
 from hub.registry import Part
 
 LEVELS = {"attributes": 3}
@@ -30,3 +31,11 @@ def split(path: str) -> tuple[str, str | None]:
     """Column and key of an entry; the key is null for a column captured whole."""
     column, slash, key = path.partition("/")
     return column, key if slash else None
+
+
+def before(now: Json | None, op: str, old: Json | None) -> Json | None:
+    """The row as it was before a change whose old values are ``old``; null where there was none."""
+    if old is None:
+        return None
+    whole = (now or {}) | old if op == "U" else old
+    return {path: value for path, value in whole.items() if value is not None or "/" not in path}

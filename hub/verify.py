@@ -19,7 +19,7 @@ from hub import capture, feed
 from hub.aggregate import Aggregate
 from hub.db import Database, Json
 from hub.feed import Feed
-from hub.flat import captured, split
+from hub.flat import before, captured, split
 from hub.outbox import Pending
 from hub.registry import Part, parts
 
@@ -144,10 +144,11 @@ class _Unwinding:
             self.report.fault(f"{what} {'is gone' if now is None else 'is there'}, against the record.")
         elif now is not None and new is not None:
             self._compare(what, now, new, whole=change["op"] == "I")
-        if old is None:
+        was = before(now, change["op"], old)
+        if was is None:
             self.rows.pop(place, None)
         else:
-            self.rows[place] = _without_absent((now or {}) | old if change["op"] == "U" else old)
+            self.rows[place] = was
 
     def _compare(self, what: str, now: Json, new: Json, *, whole: bool) -> None:
         """A column that was added later is in no older record; of keys in a column a whole row names every one."""
@@ -178,10 +179,6 @@ def _rows(part: Part) -> sa.TextClause:
     type_, id_ = capture.owner(part, "n")
     key, row = capture.key(part, "n"), capture.row(part, "n")
     return sa.text(f'SELECT {type_}, {id_}, CAST({key} AS text), CAST({row} AS text) FROM "{part.name}" n')
-
-
-def _without_absent(flat: Json) -> Json:
-    return {path: value for path, value in flat.items() if value is not None or "/" not in path}
 
 
 def _key(key: Any) -> str:

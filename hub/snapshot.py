@@ -1,0 +1,198 @@
+"""Snapshots as files: JSON lines with the states of objects and the cursor of the feed at which they are true.
+
+The first line says what it is and where the feed goes on, the last one counts the others and holds their digest, so
+that a file which was cut short shows. Between them stands one line for each object, in the order of types and ids.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import IO, Any, cast
+
+import orjson
+import sqlalchemy as sa
+from pydantic.alias_generators import to_camel
+
+from hub import feed, states
+from hub.channel import Channel
+from hub.db import Database
+from hub.errors import Invalid
+from hub.feed import Ends, Position
+from hub.states import State
+from hub.viewer import Viewer
+
+FORMAT = "hub-snapshot"
+FORMAT_VERSION = 1
+LEVEL = 3
+"""How hard gzip tries: more takes longer than it saves."""
+
+TOLD_EVERY = 100
+"""Objects between two calls of ``tell``."""
+
+Tell = Callable[[int, int], object]
+"""Hears of objects done and to do."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """The first line.
+
+    ``cursor``: where the feed goes on, after ``sequence``. ``since``: the cursor after which the file holds what
+    changed; null for a whole snapshot. ``scopes`` and ``channels``: how far whoever asked could see; codes of channels,
+    null for all.
+    """
+
+    epoch: str
+    cursor: str
+    sequence: int
+    taken_at: str
+    types: list[str]
+    scopes: list[str]
+    channels: list[str] | None
+    since: str | None = None
+    hub: str = version("commerce-hub")
+    format: str = FORMAT
+    format_version: int = FORMAT_VERSION
+
+
+@dataclass
+class Summary:
+    """What a file holds: objects by type, those that are gone, and its size in bytes once it is packed."""
+
+    header: Header
+    counts: Counter[str] = field(default_factory=Counter)
+    deleted: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def records(self) -> int:
+        """The lines between the first and the last."""
+        return self.counts.total() + self.deleted.total()
+
+
+@contextmanager
+def opened(
+    database: Database, viewer: Viewer, types: Sequence[str] | None, since: str | None
+) -> Iterator[Taking]:
+    """A snapshot at this moment, to be written before the block ends.
+
+    ``since``: only what changed after that cursor, and a line for each object that is gone. Raises
+    ``hub.errors.HubError`` for types that the viewer does not see, and for a cursor that leads nowhere.
+    """
+    names = states.nouns(viewer, types)
+    after = None if since is None else decoded(since)
+    with states.snapshot(database) as tx:
+        ends = feed.read_ends(tx)
+        if after is not None:
+            try:
+                ends.check(after)
+            except feed.GoneError as gone:
+                raise gone.under("since") from gone
+            except feed.AheadError as ahead:
+                raise ahead.under("since") from ahead
+        yield Taking(tx, viewer, names, ends, since, after)
+
+
+def decoded(since: str) -> Position:
+    """The position of a cursor that was given. Raises ``hub.errors.Invalid``."""
+    try:
+        return feed.decode(since)
+    except ValueError as wrong:
+        raise Invalid(str(wrong), ("since",)) from wrong
+
+
+class Taking:
+    """A moment of the database, while it is written down."""
+
+    def __init__(
+        self,
+        tx: sa.Connection,
+        viewer: Viewer,
+        names: list[str],
+        ends: Ends,
+        since: str | None,
+        after: Position | None,
+    ) -> None:
+        self.tx, self._viewer, self._names, self._last = tx, viewer, names, ends.last
+        self._after = None if after is None else after.sequence
+        self.header = Header(
+            epoch=ends.epoch.hex,
+            cursor=ends.cursor(ends.last),
+            sequence=ends.last,
+            taken_at=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+            types=names,
+            scopes=sorted(scope for scope in viewer.scopes if scope.endswith(":read")),
+            channels=_codes(tx, viewer),
+            since=since,
+        )
+
+    def write(self, file: IO[bytes], tell: Tell) -> Summary:
+        """Write all of it."""
+        summary, digest = Summary(self.header), hashlib.sha256()
+        total = states.count(self.tx, self._names, self._after)
+        for line in self._lines(summary):
+            digest.update(line)
+            file.write(line)
+            if summary.records % TOLD_EVERY == 0:
+                tell(summary.records, max(total, summary.records))
+        file.write(_last(summary, digest.hexdigest()))
+        tell(summary.records, summary.records)
+        return summary
+
+    def _lines(self, summary: Summary) -> Iterator[bytes]:
+        yield orjson.dumps(_outside(asdict(self.header))) + b"\n"
+        for name in self._names:
+            for each in states.stream(self.tx, self._viewer, name, at=self._last, since=self._after):
+                (summary.deleted if each.state is None else summary.counts)[name] += 1
+                yield line(each)
+
+
+def line(each: State) -> bytes:
+    """The line of one object."""
+    start = b'{"type":"%b","id":"%b","version":%d,' % (each.type.encode(), each.id.encode(), each.version)
+    if each.state is None:
+        return start + b'"deleted":true}\n'
+    return start + b'"state":%b}\n' % orjson.dumps(each.state, option=orjson.OPT_SORT_KEYS)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[IO[bytes]]:
+    """A file that stands under its name only when the block has ended well; packed where the name ends in ``.gz``."""
+    made = path.with_name(f"{path.name}.part")
+    try:
+        with made.open("wb") as file:
+            if path.suffix == ".gz":
+                with gzip.GzipFile("", "wb", LEVEL, file, mtime=0) as packed:
+                    yield cast("IO[bytes]", packed)
+            else:
+                yield file
+        made.replace(path)
+    finally:
+        made.unlink(missing_ok=True)
+
+
+def _last(summary: Summary, digest: str) -> bytes:
+    end: dict[str, Any] = {"end": True, "records": summary.records, "counts": summary.counts}
+    if summary.header.since is not None:
+        end["deleted"] = summary.deleted
+    return orjson.dumps({**end, "sha256": digest}) + b"\n"
+
+
+def _outside(header: dict[str, Any]) -> dict[str, Any]:
+    """In the names of the API; the format comes first, so that the file says at once what it is."""
+    named = {to_camel(name): value for name, value in header.items()}
+    return {name: named.pop(name) for name in ("format", "formatVersion")} | named
+
+
+def _codes(tx: sa.Connection, viewer: Viewer) -> list[str] | None:
+    if viewer.channel_ids is None:
+        return None
+    own = sa.select(Channel.code).where(Channel.id.in_(viewer.channel_ids)).order_by(Channel.code)
+    return list(tx.scalars(own))

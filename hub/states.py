@@ -1,0 +1,232 @@
+"""The states of the hub's objects at one place of the feed, streamed in the order of their ids.
+
+All of it is one snapshot of the database, which blocks nobody. What was committed after that place, sequenced or not,
+is undone with the old values that its records keep: so the states and the feed from there on are the database, and
+nothing is counted twice. Memory holds one object and what the database sends ahead, however many there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from hub import capture, change, ids, registry, state
+from hub.aggregate import Aggregate
+from hub.db import Database, Json, raw
+from hub.errors import Forbidden, NotFound
+from hub.feed import Feed
+from hub.flat import before
+from hub.registry import Part
+from hub.token import EVERY_SCOPE
+from hub.viewer import Viewer
+
+AHEAD = 500
+"""Rows of each table that the database sends at one time."""
+
+NOW = 2**63 - 1
+"""As ``at``: the states as they are, whatever the feed has of it."""
+
+EVERYTHING = Viewer(token_id=None, kind="staff", scopes=frozenset(EVERY_SCOPE))
+"""The hub's own view, on the command line."""
+
+Rows = dict[tuple[str, Any], Json]
+"""The rows of one object as flat maps, by table and primary key."""
+
+
+@dataclass(frozen=True)
+class State:
+    """One object. ``state``: its document (``hub.state``), null for one that is gone; ``version``: the one it shows."""
+
+    type: str
+    number: int
+    version: int
+    state: Json | None
+
+    @property
+    def id(self) -> str:
+        """Its global id."""
+        return ids.encode(self.type, self.number)
+
+
+@contextmanager
+def snapshot(database: Database) -> Iterator[sa.Connection]:
+    """A connection that sees one moment of the database until the block ends, and can write nothing."""
+    with database.engine.connect().execution_options(isolation_level="REPEATABLE READ") as tx:
+        tx.execute(sa.text("SET TRANSACTION READ ONLY"))
+        # All rows are read, not the first few of them: sorting is as good as an index.
+        tx.execute(sa.text("SET LOCAL cursor_tuple_fraction = 1"))
+        tx.execute(sa.text("SET LOCAL timezone = 'UTC'"))
+        yield tx
+
+
+def nouns(viewer: Viewer, wanted: Sequence[str] | None) -> list[str]:
+    """The nouns that are wanted, in the registry's order; null: all that the viewer may read.
+
+    Raises ``NotFound`` for a noun that is none, ``Forbidden`` for one that is closed to the viewer.
+    """
+    if not viewer.sees_unlisted:
+        raise Forbidden(
+            "States and the feed are closed to storefronts and customers: use a staff or app token."
+        )
+    roots = {part.name: part for part in registry.roots()}
+    for place, name in enumerate(wanted or ()):
+        if name not in roots:
+            raise NotFound(
+                f'"{name}" is no type of object: name some of {", ".join(roots)}.', ("types", place)
+            )
+        viewer.require(roots[name].kept.scope, "read", ("types", place))
+    chosen = wanted or [name for name, part in roots.items() if change.opens(viewer, part)]
+    # SQLAlchemy's names are a kind of text that JSON does not take for a key.
+    return [str(name) for name in roots if name in chosen]
+
+
+def count(tx: sa.Connection, names: Sequence[str], since: int | None = None) -> int:
+    """About how many objects ``stream`` will give; it does not look at what the viewer sees of them."""
+    if since is None:
+        there = sa.select(sa.func.count()).where(Aggregate.type.in_(names), Aggregate.deleted_at.is_(None))
+    else:
+        changed = sa.tuple_(Feed.aggregate, Feed.aggregate_id).distinct()
+        there = sa.select(sa.func.count(changed)).where(Feed.aggregate.in_(names), Feed.sequence > since)
+    return tx.scalar(there) or 0
+
+
+def stream(
+    tx: sa.Connection, viewer: Viewer, noun: str, *, at: int, since: int | None = None
+) -> Iterator[State]:
+    """The objects of a noun after sequence ``at``, as ``viewer`` sees them.
+
+    ``since``: only what changed after that sequence, also what is gone. ``at`` is at least what the feed still holds.
+    """
+    reading = _Reading(tx, viewer, noun, at, since)
+    for number, version, rows in reading.objects():
+        exists = (noun, number) in rows
+        if exists and _reaches(viewer, noun, rows[noun, number]):
+            document = ((table, key, flat) for (table, key), flat in rows.items())
+            yield State(noun, number, version, state.document(document, reading.hidden))
+        elif since is not None and version and not exists and _reached(tx, viewer, noun, number, since):
+            yield State(noun, number, version, None)
+
+
+def of_parts(noun: str) -> list[Part]:
+    """The tables that hold a noun's objects: its own, those that hang on it, and the external ids."""
+    return [part for part in registry.parts() if part.kept.aggregate in (noun, None)]
+
+
+class _Reading:
+    """All that is read for one noun: a stream for each of its tables, their versions, and what is to be undone."""
+
+    def __init__(self, tx: sa.Connection, viewer: Viewer, noun: str, at: int, since: int | None) -> None:
+        self.tx, self.noun = tx, noun
+        self.parts = [part for part in of_parts(noun) if change.opens(viewer, part)]
+        self.hidden = {part.name: change.hidden(viewer, part) for part in self.parts}
+        only = "" if since is None else CHANGED
+        self._values = {"noun": noun, "at": at, "since": since}
+        self._tables = [self._rows(_select(part, only), part.name) for part in self.parts]
+        self._versions = self._rows(VERSIONS.format(only=only.format(column="id")), "version")
+        # Without a place in the feed nothing is later than it.
+        self._later = self._rows(LATER if at != NOW else NOTHING, "later")
+
+    def objects(self) -> Iterator[tuple[int, int, Rows]]:
+        """Every object's number, version and rows, as they were at the place in the feed."""
+        streams = [*self._tables, self._versions, self._later]
+        while heads := [each.head for each in streams if each.head is not None]:
+            number = min(heads)
+            rows = {
+                (part.name, _place(key)): flat
+                for part, table in zip(self.parts, self._tables, strict=True)
+                for key, flat in table.take(number)
+            }
+            version = next((version for (version,) in self._versions.take(number)), 0)
+            for of, changes in self._later.take(number):
+                self._undo(rows, changes)
+                version = of - 1
+            yield number, version, rows
+
+    def _undo(self, rows: Rows, changes: list[Json]) -> None:
+        for each in reversed(changes):
+            if each["t"] in self.hidden:
+                place = each["t"], _place(each["k"])
+                was = before(rows.pop(place, None), each["op"], each["o"])
+                if was is not None:
+                    rows[place] = was
+
+    def _rows(self, statement: str, name: str) -> _Stream:
+        cursor = raw(self.tx).cursor(name=f"states_{self.noun}_{name}")
+        cursor.itersize = AHEAD
+        cursor.execute(statement.encode(), self._values)
+        return _Stream(iter(cursor), cursor.close)
+
+
+class _Stream:
+    """Rows that begin with an object's number, in the order of those numbers."""
+
+    def __init__(self, rows: Iterator[Sequence[Any]], close: Callable[[], None]) -> None:
+        self._rows, self._close = rows, close
+        self._advance()
+
+    def _advance(self) -> None:
+        self._next = next(self._rows, None)
+        self.head: int | None = None if self._next is None else self._next[0]
+        if self._next is None:
+            self._close()
+
+    def take(self, number: int) -> list[Sequence[Any]]:
+        """What the rows of that object say after its number."""
+        taken = []
+        while self._next is not None and self.head == number:
+            taken.append(self._next[1:])
+            self._advance()
+        return taken
+
+
+CHANGED = (
+    " AND {column} IN (SELECT aggregate_id FROM feed WHERE aggregate = %(noun)s AND sequence > %(since)s)"
+)
+VERSIONS = "SELECT id, version FROM aggregate WHERE type = %(noun)s{only} ORDER BY id"
+LATER = """
+    SELECT * FROM (
+        SELECT aggregate_id, version, changes FROM pending WHERE aggregate = %(noun)s
+        UNION ALL
+        SELECT aggregate_id, version, changes FROM feed WHERE aggregate = %(noun)s AND sequence > %(at)s
+    ) AS later ORDER BY aggregate_id, version DESC
+"""
+NOTHING = "SELECT 0 WHERE false"
+
+
+def _select(part: Part, only: str) -> str:
+    type_, id_ = capture.owner(part, "n")
+    key, row = capture.key(part, "n"), capture.row(part, "n")
+    where = f"{type_} = %(noun)s" if part.kept.aggregate is None else "true"
+    # The names and marks of the captured columns hold no percent sign: what follows is psycopg's own placeholders.
+    return (
+        f'SELECT {id_}, {key}, {row} FROM "{part.name}" n'
+        f" WHERE {where}{only.format(column=id_)} ORDER BY {id_}"
+    )
+
+
+def _place(key: Any) -> Any:
+    """A primary key of several columns is a list."""
+    return tuple(key) if isinstance(key, list) else key
+
+
+def _reaches(viewer: Viewer, noun: str, root: Mapping[str, Any]) -> bool:
+    """A viewer that is bound to channels sees their orders."""
+    return noun != "order" or viewer.reaches(root["channel_id"])
+
+
+def _reached(tx: sa.Connection, viewer: Viewer, noun: str, number: int, since: int) -> bool:
+    """Whether the viewer saw an object that is gone."""
+    if noun != "order" or viewer.channel_ids is None:
+        return True
+    ends = [
+        Feed.changes.contains([{"t": "order", "op": "D", "o": {"channel_id": each}}])
+        for each in viewer.channel_ids
+    ]
+    statement = sa.select(Feed.sequence).where(
+        Feed.aggregate == noun, Feed.aggregate_id == number, Feed.sequence > since, sa.or_(*ends)
+    )
+    return tx.scalar(statement.limit(1)) is not None
