@@ -215,7 +215,9 @@ def _condition(frame: sql.Frame, name: str, value: Any, where: Where) -> sa.Colu
 
 
 def _id(frame: sql.Frame, value: Any) -> sa.ColumnElement[bool]:
-    wanted = [numbers if isinstance(numbers, list) else [numbers] for _, numbers in given(value)]
+    named = [numbers if isinstance(numbers, list) else [numbers] for _, numbers in given(value)]
+    # Nothing is without an id: a null, which asks for those without a value, finds none.
+    wanted = [[each for each in some if each is not None] for some in named]
     return sa.and_(
         sa.true(), *(frame.id.in_([number_of(each, frame.noun) for each in some]) for some in wanted)
     )

@@ -78,7 +78,7 @@ def attribute_values(column: Expression, definition: Definition, scope: Scope) -
 def attribute(held: Expression, asked: Asked) -> Predicate:
     """Whether an attribute's value, as JSONB, meets every operator asked. A missing value meets none but the negations."""
     try:
-        return sa.and_(*(_attribute(held, asked, *each) for each in asked.operators.items()))
+        return sa.and_(sa.true(), *(_attribute(held, asked, *each) for each in asked.operators.items()))
     except HubError as wrong:
         wrong.message = f'Attribute "{asked.definition.code}" ({asked.definition.type}): {wrong.message}'
         raise

@@ -175,7 +175,7 @@ async def webhook_deliveries(
     if after is not None:
         chosen.append(Delivery.id < local_id(after, "cursor", ("after",)))
     size = _size(first)
-    rows = await info.context.database.rows(_deliveries(sa.and_(*chosen), size + 1))
+    rows = await info.context.database.rows(_deliveries(sa.and_(sa.true(), *chosen), size + 1))
     nodes = [_delivery(row) for row in rows[:size]]
     edges = [WebhookDeliveryEdge(cursor=ids.encode("cursor", node.row["id"]), node=node) for node in nodes]
     page = PageInfo(

@@ -48,6 +48,10 @@ def skus(ask: Asking, filter_: str) -> list[str]:
         ("{slug: {isEmpty: true}}", []),
         ("{slug: {isEmpty: false}}", ALL),
         ("{slug: {eq: null}}", []),
+        ("{id: {eq: null}}", []),
+        ("{id: {in: []}}", []),
+        ("{id: {in: null}}", ALL),
+        ("{not: {id: {eq: null}}}", ALL),
         ("{slug: {ne: null}}", ALL),
         ("{slug: {}}", ALL),
         ("{}", ALL),
@@ -193,6 +197,8 @@ def test_an_attribute_filter_reads_in_the_locale_and_channel_of_the_query(ask: A
         ('code: "weight", lte: "250", unit: "g"', ["alpha-red", "alpha-blue"]),
         ('code: "care", contains: "grad"', ["alpha-red", "alpha-blue"]),
         ('code: "tags", ne: "eco"', ["beta-one", "gamma-one", "draft-one"]),
+        # A condition without an operator asks nothing.
+        ('code: "tags"', ["alpha-red", "alpha-blue", "beta-one", "gamma-one", "draft-one"]),
     ],
 )
 def test_variants_are_filtered_by_what_they_inherit(ask: Asking, condition: str, expected: list[str]) -> None:
