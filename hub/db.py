@@ -5,7 +5,7 @@ A write names who writes. PostgreSQL notes it with every value and change, so it
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +19,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 
+from hub.direct import Direct, Made, Row
 from hub.field import Field
 from hub.wake import COMMITTED
 
@@ -84,16 +85,19 @@ class Database:
 
     def __init__(self, url: str, *, pool_size: int = 8, statement_timeout_ms: int = 0) -> None:
         self.url = url
+        told = f"-c timezone=UTC -c statement_timeout={statement_timeout_ms}"
         options = {
             "pool_size": pool_size,
             "max_overflow": pool_size,
             "pool_pre_ping": True,
             "hide_parameters": True,  # the values of a statement may be personal data, and errors are logged
-            "connect_args": {"options": f"-c timezone=UTC -c statement_timeout={statement_timeout_ms}"},
+            "connect_args": {"options": told},
         }
         self.engine = sa.create_engine(url, **options)
         # A read is one statement: a transaction around it would be two more round trips for nothing.
         self.async_engine = create_async_engine(url, **options, isolation_level="AUTOCOMMIT")
+        address = sa.make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+        self.direct = Direct(address, size=pool_size, options=told)
         self.statements = 0
         for engine in (self.engine, self.async_engine.sync_engine):
             sa.event.listen(engine, "before_cursor_execute", self._count)
@@ -122,12 +126,18 @@ class Database:
         async with self.async_engine.connect() as connection:
             return (await connection.execute(statement, values or {})).mappings().all()
 
+    async def read_made(self, statement: Made, values: Mapping[str, Any]) -> Sequence[Row]:
+        """The rows of a statement that was made before, on a connection of its own. Raises ``psycopg.Error``."""
+        self.statements += 1
+        return await self.direct.rows(statement, values)
+
     def close(self) -> None:
         """Give the synchronous connections back."""
         self.engine.dispose()
 
     async def aclose(self) -> None:
         """Give all connections back."""
+        await self.direct.aclose()
         await self.async_engine.dispose()
         self.close()
 

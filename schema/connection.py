@@ -143,6 +143,15 @@ class Paging:
             backward=self.last is not None,
         )
 
+    def shown(self, rows: Sequence[T]) -> tuple[list[T], bool, bool]:
+        """The rows that are shown of those read in the window's direction, and whether rows follow and precede them."""
+        size, backward = self.size, self.last is not None
+        more, shown = len(rows) > size, list(rows[:size])
+        if backward:
+            shown.reverse()
+            return shown, self.before is not None, more
+        return shown, more, self.after is not None
+
     def page(
         self,
         rows: Sequence[tuple[Any, Any]],
@@ -150,18 +159,15 @@ class Paging:
         counting: Callable[[], Awaitable[Counted]],
     ) -> Connection[Any]:
         """The page made of rows and instances, read in the window's direction."""
-        size, backward = self.size, self.last is not None
-        more, shown = len(rows) > size, list(rows[:size])
-        if backward:
-            shown.reverse()
+        shown, has_next, has_previous = self.shown(rows)
         cursors = [encode(row, ordering) for row, _ in shown]
         return Connection(
             nodes=[instance for _, instance in shown],
             cursors=cursors,
             counting=counting,
             page_info=PageInfo(
-                has_next_page=self.before is not None if backward else more,
-                has_previous_page=more if backward else self.after is not None,
+                has_next_page=has_next,
+                has_previous_page=has_previous,
                 start_cursor=cursors[0] if cursors else None,
                 end_cursor=cursors[-1] if cursors else None,
             ),
@@ -170,15 +176,19 @@ class Paging:
 
 def encode(row: Any, ordering: sql.Ordering) -> str:
     """The cursor of a row: its key values, under the mark of their ordering."""
-    values = [_plain(row[f"key_{place}"]) for place in range(len(ordering.keys))]
-    return base64.urlsafe_b64encode(orjson.dumps([_mark(ordering), *values])).decode().rstrip("=")
+    return cursor(mark(ordering), [_plain(row[f"key_{place}"]) for place in range(len(ordering.keys))])
+
+
+def cursor(mark: str, values: Sequence[Any]) -> str:
+    """The cursor of plain key values, under the mark of their ordering."""
+    return base64.urlsafe_b64encode(orjson.dumps([mark, *values])).decode().rstrip("=")
 
 
 def decode(cursor: str, ordering: sql.Ordering, argument: str) -> tuple[Any, ...]:
     """The key values of a cursor. Raises ``Invalid`` for a cursor of another ordering, or for none at all."""
     try:
-        mark, *values = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        if mark != _mark(ordering) or len(values) != len(ordering.keys):
+        own, *values = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        if own != mark(ordering) or len(values) != len(ordering.keys):
             raise Invalid(
                 f'Cursor "{cursor}" belongs to another list or order: take one from this connection.',
                 (argument,),
@@ -188,7 +198,8 @@ def decode(cursor: str, ordering: sql.Ordering, argument: str) -> tuple[Any, ...
         raise Invalid(f'"{cursor}" is not a cursor: take one from this connection.', (argument,)) from wrong
 
 
-def _mark(ordering: sql.Ordering) -> str:
+def mark(ordering: sql.Ordering) -> str:
+    """What tells the cursors of an ordering from those of others."""
     return blake2s(ordering.tag.encode(), digest_size=4).hexdigest()
 
 

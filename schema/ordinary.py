@@ -6,7 +6,7 @@ Instances are filled from rows: a column needs no resolver, and nothing here is 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -65,26 +65,32 @@ def _column(_: Column) -> None:
     return None
 
 
-def _text(spec: Text) -> Resolver | None:
-    def resolve(source: Any, _info: Any, _arguments: Any) -> str | None:
-        texts = source.__dict__[spec.name]
-        return next((texts[locale] for locale in source.scope.locales if texts.get(locale) is not None), None)
+def _text(spec: Text) -> Resolver:
+    return lambda source, _info, _arguments: text_in(source.__dict__[spec.name], source.scope)
 
-    return resolve
+
+def text_in(texts: Mapping[str, str], scope: Scope) -> str | None:
+    """The text of the first locale of the chain that has one."""
+    locale = locale_in(texts, scope)
+    return None if locale is None else texts[locale]
+
+
+def locale_in(texts: Mapping[str, str], scope: Scope) -> str | None:
+    """The first locale of the chain that has a text."""
+    return next((locale for locale in scope.locales if texts.get(locale) is not None), None)
+
+
+def translations(texts: Mapping[str, str]) -> list[Translation]:
+    """Every text, by locale."""
+    return [Translation(locale=locale, text=text) for locale, text in sorted(texts.items())]
 
 
 def _text_locale(spec: TextLocale) -> Resolver:
-    def resolve(source: Any, _info: Any, _arguments: Any) -> str | None:
-        texts = source.__dict__[spec.name]
-        return next((locale for locale in source.scope.locales if texts.get(locale) is not None), None)
-
-    return resolve
+    return lambda source, _info, _arguments: locale_in(source.__dict__[spec.name], source.scope)
 
 
 def _translations(spec: Translations) -> Resolver:
-    return lambda source, _info, _arguments: [
-        Translation(locale=locale, text=text) for locale, text in sorted(source.__dict__[spec.name].items())
-    ]
+    return lambda source, _info, _arguments: translations(source.__dict__[spec.name])
 
 
 def _computed(spec: Computed) -> Resolver:
@@ -125,8 +131,7 @@ def _many_batch(
     context: Context, owner: Noun, spec: Many, scope: Scope, asked: dict[str, Any]
 ) -> Callable[[list[Any]], Awaitable[list[list[Any]]]]:
     target = NOUNS[spec.to]
-    fixed = {name: owner.name if value == OWN_NAME else value for name, value in spec.where.items()}
-    fixed |= {spec.match[name]: value for name, value in asked.items()}
+    fixed = fixed_columns(owner, spec, asked)
 
     async def batch(keys: list[Any]) -> list[list[Any]]:
         frame = sql.Frame(target, spec.source)
@@ -141,6 +146,12 @@ def _many_batch(
         return [found[key] for key in keys]
 
     return batch
+
+
+def fixed_columns(owner: Noun, spec: Many, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns that related rows must hold, and what they must hold."""
+    fixed = {name: owner.name if value == OWN_NAME else value for name, value in spec.where.items()}
+    return fixed | {spec.match[name]: value for name, value in asked.items()}
 
 
 def _looked(spec: Looked) -> Resolver:
@@ -230,11 +241,9 @@ class Listed:
 
         async def batch(keys: list[Any]) -> list[Any]:
             frame = sql.Frame(self.noun)
-            nest, order = _nest(frame, spec)
+            nest, order = nested(frame, spec)
             conditions = await self.conditions(frame)
-            ordering = sort.ordering(frame, self.scope, self.sort)
-            if self.sort is None and order:
-                ordering = sql.Ordering(f"{self.noun.name} {spec.order}", (*order, *ordering.keys))
+            ordering = nested_ordering(frame, spec, order, self.scope, self.sort)
             statement = sql.nested_page(frame, nest, conditions, ordering, self.paging.window(ordering))
             rows = await self.context.database.rows(statement, values(self.context, self.scope, keys=keys))
             found = defaultdict(list)
@@ -260,7 +269,17 @@ class Listed:
         return built
 
 
-def _nest(frame: sql.Frame, spec: Paged) -> tuple[sql.Nest, list[sql.Key]]:
+def nested_ordering(
+    frame: sql.Frame, spec: Paged, order: Sequence[sql.Key], scope: Scope, asked: Any
+) -> sql.Ordering:
+    """The ordering of a nested list: as asked for, otherwise its own."""
+    ordering = sort.ordering(frame, scope, asked)
+    if asked is None and order:
+        return sql.Ordering(f"{frame.noun.name} {spec.order}", (*order, *ordering.keys))
+    return ordering
+
+
+def nested(frame: sql.Frame, spec: Paged) -> tuple[sql.Nest, list[sql.Key]]:
     """Where the rows of a nested list come from, and the keys of its own order."""
     if spec.through is None:
         assert spec.key is not None, "A connection is by a key or through a link table."

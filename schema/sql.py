@@ -139,7 +139,7 @@ class Ordering:
 class Window:
     """Which part of an ordered list: at most ``limit`` rows after and before key values; backward counts from the end."""
 
-    limit: int
+    limit: int | sa.ColumnElement[int]
     after: tuple[Any, ...] | None = None
     before: tuple[Any, ...] | None = None
     backward: bool = False
@@ -165,7 +165,7 @@ def beyond(ordering: Ordering, values: Sequence[Any], *, after: bool) -> sa.Colu
 
 
 def _bound(expression: sa.ColumnElement[Any], value: Any) -> sa.ColumnElement[Any]:
-    return sa.literal(value, expression.type)
+    return value if isinstance(value, sa.BindParameter) else sa.literal(value, expression.type)
 
 
 def _equal(expression: sa.ColumnElement[Any], value: Any) -> sa.ColumnElement[bool]:
@@ -212,17 +212,23 @@ def _chosen(
 
 
 def page(
-    frame: Frame, conditions: Sequence[sa.ColumnElement[bool]], ordering: Ordering, window: Window
+    frame: Frame,
+    conditions: Sequence[sa.ColumnElement[bool]],
+    ordering: Ordering,
+    window: Window,
+    rows: Frame | None = None,
 ) -> sa.Select[Any]:
-    """One page of a noun, each row with its key values ``key_0`` …; in reading order from either end."""
+    """One page of a noun, each row with its key values ``key_0`` …; in reading order from either end.
+
+    ``rows``: what is read of the chosen rows, null for all that the noun's fields need.
+    """
     chosen = _chosen(frame, frame.joined(), conditions, ordering, window).subquery("page")
-    return _hydrated(frame, chosen, ordering, window)
+    return _hydrated(rows or Frame(frame.noun), chosen, ordering, window)
 
 
 def _hydrated(
-    frame: Frame, chosen: sa.FromClause, ordering: Ordering, window: Window, *extra: sa.ColumnElement[Any]
+    rows: Frame, chosen: sa.FromClause, ordering: Ordering, window: Window, *extra: sa.ColumnElement[Any]
 ) -> sa.Select[Any]:
-    rows = Frame(frame.noun)
     keys = [chosen.c[f"key_{place}"] for place in range(len(ordering.keys))]
     return (
         sa.select(*rows.columns(), *keys, *extra)
@@ -250,13 +256,14 @@ def nested_page(
     conditions: Sequence[sa.ColumnElement[bool]],
     ordering: Ordering,
     window: Window,
+    rows: Frame | None = None,
 ) -> sa.Select[Any]:
     """A page for each of ``:keys``, each row with its ``parent``."""
     keys = _keys()
     chosen = _chosen(frame, nest.source, [nest.parent == keys.c.parent, *conditions], ordering, window)
     lateral = chosen.correlate(keys).lateral("page")
     both = sa.select(keys.c.parent, lateral).select_from(keys.join(lateral, sa.true())).subquery("pages")
-    return _hydrated(frame, both, ordering, window, both.c.parent)
+    return _hydrated(rows or Frame(frame.noun), both, ordering, window, both.c.parent)
 
 
 def _keys() -> sa.TableValuedAlias:
