@@ -27,6 +27,7 @@ from hub.metrics import Measured, Metrics
 from hub.relay import Stop
 from schema import payload_document
 from schema.app import schema
+from schema.download import Downloads
 from schema.router import Endpoint
 from search.index import Index
 from webhooks import figures
@@ -48,6 +49,7 @@ def create_app(settings: Settings, *, relay: bool = True) -> FastAPI:
     app = FastAPI(title="Commerce hub", openapi_url=None, lifespan=lifespan)
     app.add_middleware(Measured, metrics=metrics)
     app.router.routes.append(_endpoint(database, settings, index).route())
+    app.router.routes.append(Downloads(database, settings.secret, settings.var).route())
     _add_probes(app, _checks(database, settings, index), metrics)
     _add_files(app, settings)
     return app

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import sys
 from functools import cached_property
@@ -15,6 +16,11 @@ from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "HUB_"
+HOST = re.compile(
+    r"(?=.*[a-z])[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*", re.IGNORECASE
+)
+"""A host's name, with a letter in it: digits and dots alone are a network that was mistyped."""
+
 DATABASE_FORM = "postgresql://user:password@host:5432/name"
 SECRETS = frozenset({"secret_key", "database_url", "database_read_urls", "elasticsearch_url"})
 """Settings whose values may hold a password and are never printed."""
@@ -42,12 +48,20 @@ def _split(value: object) -> object:
 
 
 def _network(value: object) -> object:
-    return ip_network(value) if isinstance(value, str) else value
+    """A network, or a host's name where it is none."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return ip_network(value)
+    except ValueError:
+        if not HOST.fullmatch(value):
+            raise
+        return value
 
 
 DatabaseUrl = Annotated[str, BeforeValidator(_driven)]
 WebUrl = Annotated[str, BeforeValidator(_web)]
-Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
+Network = Annotated[IPv4Network | IPv6Network | str, BeforeValidator(_network)]
 
 
 class Settings(BaseSettings):
@@ -79,9 +93,22 @@ class Settings(BaseSettings):
         None, description="http://host:9200 or https://user:password@host"
     )
     webhook_allowed_networks: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_split)] = Field(
-        (), description="private networks with commas between them, for example 127.0.0.0/8,10.1.0.0/16"
+        (),
+        description="private networks and hosts with commas between them, for example 10.1.0.0/16,erp.internal",
     )
     feed_days: int = Field(90, description="days to keep the change feed, from 1 to 3650", ge=1, le=3650)
+    webhook_failing_days: float = Field(
+        5, description="days that an endpoint may fail before it is disabled, more than 0", gt=0
+    )
+    relay_metrics_port: int | None = Field(
+        None, description="a whole number from 1 to 65535, on which hub relay answers", ge=1, le=65535
+    )
+    export_hours: float = Field(
+        24, description="hours to keep the result of an export, more than 0 and at most 720", gt=0, le=720
+    )
+    export_gigabytes: float = Field(
+        10, description="gigabytes that all results of one token may take up, more than 0", gt=0
+    )
     relay_lag_seconds: float = Field(
         60, description="seconds that the relay may be behind before /ready says so, more than 0", gt=0
     )

@@ -1,4 +1,5 @@
-"""The hub's own part of the relay: it numbers changes, turns windows, and drops what need not be kept.
+"""The hub's own part of the relay: it numbers changes, turns windows, runs jobs, and drops what need not
+be kept.
 
 Any number of processes may run it; what one holds, the others leave alone or wait for.
 """
@@ -11,7 +12,7 @@ from threading import Event, Thread
 
 import sqlalchemy as sa
 
-from hub import idempotency, sequencer, wake, window
+from hub import idempotency, job_runner, sequencer, wake, window
 from hub.config import Settings
 from hub.db import HUB, Database
 from hub.postgres import libpq
@@ -20,6 +21,8 @@ CLOCK_SECONDS = 0.5
 """How late a window may turn."""
 
 HOUSEKEEPING_SECONDS = 3600.0
+EXPIRY_SECONDS = 60.0
+"""How late the result of a job may be removed."""
 
 Stop = Callable[[], None]
 """Ends what was started, and returns when it has ended."""
@@ -42,6 +45,8 @@ def start(database: Database, settings: Settings) -> Stop:
         Thread(target=sequencer.run, args=(database, stop), name="sequencer", daemon=True),
         Thread(target=_repeat, args=(_turn, database, CLOCK_SECONDS, stop), name="clock", daemon=True),
         Thread(target=_repeat, args=(_tidy(settings), database, HOUSEKEEPING_SECONDS, stop), daemon=True),
+        Thread(target=_repeat, args=(_expire(settings), database, EXPIRY_SECONDS, stop), daemon=True),
+        *job_runner.threads(database, settings, stop),
     ]
     return _running(stop, threads)
 
@@ -71,6 +76,14 @@ def _tidy(settings: Settings) -> Callable[[Database], bool]:
         return False
 
     return tidy
+
+
+def _expire(settings: Settings) -> Callable[[Database], bool]:
+    def expire(database: Database) -> bool:
+        job_runner.tidy(database, settings)
+        return False
+
+    return expire
 
 
 def _repeat(task: Callable[[Database], bool], database: Database, pause: float, stop: Event) -> None:

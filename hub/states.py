@@ -7,7 +7,7 @@ nothing is counted twice. Memory holds one object and what the database sends ah
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from hub import capture, change, ids, registry, state
 from hub.aggregate import Aggregate
+from hub.channel import Channel, ChannelPriceList
 from hub.db import Database, Json, raw
 from hub.errors import Forbidden, NotFound
 from hub.feed import Feed
@@ -39,12 +40,16 @@ Rows = dict[tuple[str, Any], Json]
 
 @dataclass(frozen=True)
 class State:
-    """One object. ``state``: its document (``hub.state``), null for one that is gone; ``version``: the one it shows."""
+    """One object. ``state``: its document (``hub.state``), null for one that is gone; ``version``: the one it shows.
+
+    ``is_later``: whether it has changed since.
+    """
 
     type: str
     number: int
     version: int
     state: Json | None
+    is_later: bool = False
 
     @property
     def id(self) -> str:
@@ -102,18 +107,28 @@ def stream(
     ``since``: only what changed after that sequence, also what is gone. ``at`` is at least what the feed still holds.
     """
     reading = _Reading(tx, viewer, noun, at, since)
-    for number, version, rows in reading.objects():
-        exists = (noun, number) in rows
-        if exists and _reaches(viewer, noun, rows[noun, number]):
-            document = ((table, key, flat) for (table, key), flat in rows.items())
-            yield State(noun, number, version, state.document(document, reading.hidden))
-        elif since is not None and version and not exists and _reached(tx, viewer, noun, number, since):
-            yield State(noun, number, version, None)
+    for found in reading.objects():
+        if (noun, found.number) in found.rows:
+            document = ((table, key, flat) for (table, key), flat in found.rows.items())
+            shown = state.document(document, reading.hidden)
+            yield State(noun, found.number, found.version, shown, found.is_later)
+        elif since is not None and found.version:
+            yield State(noun, found.number, found.version, None)
 
 
 def of_parts(noun: str) -> list[Part]:
     """The tables that hold a noun's objects: its own, those that hang on it, and the external ids."""
     return [part for part in registry.parts() if part.kept.aggregate in (noun, None)]
+
+
+@dataclass(frozen=True)
+class Found:
+    """An object's rows as they were, of which none may be left."""
+
+    number: int
+    version: int
+    rows: Rows
+    is_later: bool
 
 
 class _Reading:
@@ -123,15 +138,16 @@ class _Reading:
         self.tx, self.noun = tx, noun
         self.parts = [part for part in of_parts(noun) if change.opens(viewer, part)]
         self.hidden = {part.name: change.hidden(viewer, part) for part in self.parts}
+        self._values = {"noun": noun, "at": at, "since": since, **bound(tx, viewer)}
         only = "" if since is None else CHANGED
-        self._values = {"noun": noun, "at": at, "since": since}
-        self._tables = [self._rows(_select(part, only), part.name) for part in self.parts]
+        is_bound = viewer.channel_ids is not None
+        self._tables = [self._rows(_select(part, only, is_bound=is_bound), part.name) for part in self.parts]
         self._versions = self._rows(VERSIONS.format(only=only.format(column="id")), "version")
         # Without a place in the feed nothing is later than it.
         self._later = self._rows(LATER if at != NOW else NOTHING, "later")
 
-    def objects(self) -> Iterator[tuple[int, int, Rows]]:
-        """Every object's number, version and rows, as they were at the place in the feed."""
+    def objects(self) -> Iterator[Found]:
+        """Every object that concerns the viewer, as it was at the place in the feed."""
         streams = [*self._tables, self._versions, self._later]
         while heads := [each.head for each in streams if each.head is not None]:
             number = min(heads)
@@ -140,11 +156,13 @@ class _Reading:
                 for part, table in zip(self.parts, self._tables, strict=True)
                 for key, flat in table.take(number)
             }
-            version = next((version for (version,) in self._versions.take(number)), 0)
-            for of, changes in self._later.take(number):
+            version, concerns = next(iter(self._versions.take(number)), (0, True))
+            later = self._later.take(number)
+            for of, changes in later:
                 self._undo(rows, changes)
                 version = of - 1
-            yield number, version, rows
+            if concerns:
+                yield Found(number, version, rows, bool(later))
 
     def _undo(self, rows: Rows, changes: list[Json]) -> None:
         for each in reversed(changes):
@@ -186,22 +204,42 @@ class _Stream:
 CHANGED = (
     " AND {column} IN (SELECT aggregate_id FROM feed WHERE aggregate = %(noun)s AND sequence > %(since)s)"
 )
-VERSIONS = "SELECT id, version FROM aggregate WHERE type = %(noun)s{only} ORDER BY id"
+VERSIONS = """
+    SELECT id, version, hub_concerns(type, id, NULL, %(channels)s) FROM aggregate WHERE type = %(noun)s{only} ORDER BY id
+"""
 LATER = """
-    SELECT * FROM (
-        SELECT aggregate_id, version, changes FROM pending WHERE aggregate = %(noun)s
+    SELECT aggregate_id, version, coalesce(
+        (hub_view(aggregate, aggregate_id, type, events, changes, %(channels)s)).changes, '[]')
+    FROM (
+        SELECT aggregate, aggregate_id, type, events, version, changes FROM pending WHERE aggregate = %(noun)s
         UNION ALL
-        SELECT aggregate_id, version, changes FROM feed WHERE aggregate = %(noun)s AND sequence > %(at)s
+        SELECT aggregate, aggregate_id, type, events, version, changes FROM feed
+        WHERE aggregate = %(noun)s AND sequence > %(at)s
     ) AS later ORDER BY aggregate_id, version DESC
 """
 NOTHING = "SELECT 0 WHERE false"
 
 
-def _select(part: Part, only: str) -> str:
+def bound(tx: sa.Connection, viewer: Viewer) -> dict[str, Any]:
+    """The channels that the viewer is bound to, their codes, and the price lists that they sell by; null for all."""
+    if viewer.channel_ids is None:
+        return {"channels": None, "codes": None, "lists": None}
+    channels = sorted(viewer.channel_ids)
+    codes = sa.select(Channel.code).where(Channel.id.in_(channels))
+    lists = sa.select(ChannelPriceList.price_list_id).where(ChannelPriceList.channel_id.in_(channels))
+    return {"channels": channels, "codes": list(tx.scalars(codes)), "lists": list(tx.scalars(lists))}
+
+
+def _select(part: Part, only: str, *, is_bound: bool) -> str:
+    """SQL for the rows of a table; for a viewer bound to channels only what ``hub.audience`` leaves of them."""
     type_, id_ = capture.owner(part, "n")
     key, row = capture.key(part, "n"), capture.row(part, "n")
     where = f"{type_} = %(noun)s" if part.kept.aggregate is None else "true"
-    # The names and marks of the captured columns hold no percent sign: what follows is psycopg's own placeholders.
+    if is_bound and part.kept.within is not None:
+        within = f"""jsonb_build_object('{part.kept.within}', n."{part.kept.within}")"""
+        where += f" AND hub_is_own('{part.name}', {within}, %(channels)s, %(lists)s)"
+    if is_bound and "attributes" in part.kept.deep:
+        row = f"hub_own_values({row}, %(codes)s, NULL)"
     return (
         f'SELECT {id_}, {key}, {row} FROM "{part.name}" n'
         f" WHERE {where}{only.format(column=id_)} ORDER BY {id_}"
@@ -211,22 +249,3 @@ def _select(part: Part, only: str) -> str:
 def _place(key: Any) -> Any:
     """A primary key of several columns is a list."""
     return tuple(key) if isinstance(key, list) else key
-
-
-def _reaches(viewer: Viewer, noun: str, root: Mapping[str, Any]) -> bool:
-    """A viewer that is bound to channels sees their orders."""
-    return noun != "order" or viewer.reaches(root["channel_id"])
-
-
-def _reached(tx: sa.Connection, viewer: Viewer, noun: str, number: int, since: int) -> bool:
-    """Whether the viewer saw an object that is gone."""
-    if noun != "order" or viewer.channel_ids is None:
-        return True
-    ends = [
-        Feed.changes.contains([{"t": "order", "op": "D", "o": {"channel_id": each}}])
-        for each in viewer.channel_ids
-    ]
-    statement = sa.select(Feed.sequence).where(
-        Feed.aggregate == noun, Feed.aggregate_id == number, Feed.sequence > since, sa.or_(*ends)
-    )
-    return tx.scalar(statement.limit(1)) is not None

@@ -33,6 +33,9 @@ BATCH = 1_000
 MOST_PATHS = 10
 """Values of one object that are told to differ; one that is wrong throughout is told in so many."""
 
+Versioned = tuple[int, Json]
+"""An object's version and document."""
+
 Tell = Callable[[int, int], object]
 
 
@@ -41,27 +44,28 @@ def snapshot(database: Database, path: Path, tell: Tell = lambda _done, _all: No
 
     Raises ``hub.errors.HubError`` where the file is no snapshot, or its cursor leads nowhere.
     """
-    return _Proof(database, path, whole=True).run(tell, forwards=True)
+    return _Proof(database, path, forwards=True).run(tell)
 
 
 def mirror(database: Database, path: Path, tell: Tell = lambda _done, _all: None) -> Report:
     """Compare a consumer's mirror with the database at the mirror's cursor, or as it is where it names none."""
-    return _Proof(database, path, whole=False).run(tell, forwards=False)
+    return _Proof(database, path, forwards=False).run(tell)
 
 
 class _Proof:
     """One file beside one moment of the database."""
 
-    def __init__(self, database: Database, path: Path, *, whole: bool) -> None:
-        self.database, self.path, self.whole = database, path, whole
+    def __init__(self, database: Database, path: Path, *, forwards: bool) -> None:
+        self.database, self.path, self.forwards = database, path, forwards
         self.report = Report()
+        self.is_bound = False
 
-    def run(self, tell: Tell, *, forwards: bool) -> Report:
+    def run(self, tell: Tell) -> Report:
         with _held() as held:
-            contents = snapshot_file.read(self.path, self.report.fault, whole=self.whole)
+            contents = snapshot_file.read(self.path, self.report.fault, whole=self.forwards)
             self._fill(held, contents)
             with states.snapshot(self.database) as tx:
-                self._compare(tx, held, contents, tell, forwards=forwards)
+                self._compare(tx, held, contents, tell)
         return self.report
 
     def _fill(self, held: sqlite3.Connection, contents: Contents) -> None:
@@ -75,20 +79,19 @@ class _Proof:
             self.report.fault(f"{_subject(type_, number)} is in the file {count} times.")
         held.execute("DELETE FROM held WHERE state IS NULL")
 
-    def _compare(
-        self, tx: sa.Connection, held: sqlite3.Connection, contents: Contents, tell: Tell, *, forwards: bool
-    ) -> None:
+    def _compare(self, tx: sa.Connection, held: sqlite3.Connection, contents: Contents, tell: Tell) -> None:
         ends = feed.read_ends(tx)
         at = _place(contents, ends)
         viewer = _viewer(tx, contents)
+        self.is_bound = viewer.channel_ids is not None
         names = states.nouns(viewer, contents.types)
         total = states.count(tx, names)
         for (name,) in held.execute("SELECT DISTINCT type FROM held"):
             if name not in names:
                 self.report.fault(f'The file holds objects of the type "{name}", which it does not announce.')
         for name in names:
-            there = states.stream(tx, viewer, name, at=NOW if forwards else at)
-            changes = _changes(tx, name, at) if forwards else iter(())
+            there = states.stream(tx, viewer, name, at=NOW if self.forwards else at)
+            changes = _changes(tx, viewer, name, at) if self.forwards else iter(())
             for number, mine, later, theirs in _beside(_of_type(held, name), changes, there):
                 if self.report.aggregates % BATCH == 0:
                     tell(self.report.aggregates, max(total, self.report.aggregates))
@@ -96,23 +99,22 @@ class _Proof:
                 self._object(name, number, self._replayed(viewer, name, number, mine, later), theirs)
 
     def _replayed(
-        self, viewer: Viewer, name: str, number: int, mine: tuple[int, Json] | None, later: Sequence[Any]
-    ) -> tuple[int, Json] | None:
+        self, viewer: Viewer, name: str, number: int, mine: Versioned | None, later: Sequence[Any]
+    ) -> Versioned | None:
         """The file's object after the changes that followed, by the published rule."""
-        version, document = mine or (0, None)
-        for expected, kind, changes in later:
-            self.report.records += 1
-            if mine is not None and expected != version + 1:
+        self.report.records += len(later)
+        for version, kind, changes in later:
+            what = f"{_subject(name, number)} version {version}"
+            if not self.is_bound and mine is not None and version != mine[0] + 1:
                 self.report.fault(
-                    f"{_subject(name, number)} has a change to version {expected} where {version + 1} belongs."
+                    f"{what} follows version {mine[0]}: what lies between is missing in the feed."
                 )
-            version, mine = expected, (expected, {})
             if kind == "DELETED":
-                document = None
-                continue
-            document = {} if kind == "CREATED" or document is None else document
-            self._apply(viewer, f"{_subject(name, number)} version {version}", document, changes)
-        return None if document is None else (version, document)
+                mine = None
+            elif mine is not None or kind == "CREATED":
+                mine = version, {} if mine is None or kind == "CREATED" else mine[1]
+                self._apply(viewer, what, mine[1], changes)
+        return mine
 
     def _apply(self, viewer: Viewer, what: str, document: Json, changes: list[Json]) -> None:
         for each in change.seen(changes, viewer):
@@ -121,16 +123,16 @@ class _Proof:
             except ValueError as wrong:
                 self.report.fault(f"{what}: {wrong}")
 
-    def _object(self, name: str, number: int, mine: tuple[int, Json] | None, theirs: State | None) -> None:
+    def _object(self, name: str, number: int, mine: Versioned | None, theirs: State | None) -> None:
         subject = _subject(name, number)
-        if mine is None and theirs is None:
-            return
-        if mine is None:
-            self.report.fault(f"{subject} is in the database, and missing in the file.")
-        elif theirs is None or theirs.state is None:
+        if mine is None and theirs is not None:
+            # What is listed in a channel only later comes into the view of those who are bound to it.
+            if not (self.is_bound and (self.forwards or theirs.is_later)):
+                self.report.fault(f"{subject} is in the database, and missing in the file.")
+        elif mine is not None and theirs is None:
             self.report.fault(f"{subject} is in the file, and not in the database.")
-        else:
-            if mine[0] != theirs.version:
+        elif mine is not None and theirs is not None:
+            if mine[0] != theirs.version and not (self.is_bound and mine[0] < theirs.version):
                 self.report.fault(
                     f"{subject} is at version {mine[0]} by the file, at {theirs.version} in the database."
                 )
@@ -152,43 +154,44 @@ def differences(mine: Any, theirs: Any, place: str = "") -> Iterator[tuple[str, 
         yield place, mine, theirs
 
 
-Mine = tuple[int, tuple[int, Json]]
-
-
-def _of_type(held: sqlite3.Connection, name: str) -> Iterator[Mine]:
+def _of_type(held: sqlite3.Connection, name: str) -> Iterator[tuple[int, Versioned]]:
     statement = "SELECT number, version, state FROM held WHERE type = ? ORDER BY number"
     for number, version, document in held.execute(statement, [name]):
         yield number, (version, orjson.loads(document))
 
 
-def _changes(tx: sa.Connection, name: str, after: int) -> Iterator[tuple[int, Any]]:
+def _changes(tx: sa.Connection, viewer: Viewer, name: str, after: int) -> Iterator[tuple[int, Any]]:
     """What followed, object by object, that which has no sequence yet included."""
     cursor = raw(tx).cursor(name=f"later_{name}")
     cursor.itersize = states.AHEAD
-    cursor.execute(FOLLOWING.encode(), {"noun": name, "after": after})
+    cursor.execute(FOLLOWING.encode(), {"noun": name, "after": after, **states.bound(tx, viewer)})
     for number, *rest in cursor:
         yield number, rest
     cursor.close()
 
 
 FOLLOWING = """
-    SELECT * FROM (
-        SELECT aggregate_id, version, kind, changes FROM feed WHERE aggregate = %(noun)s AND sequence > %(after)s
+    SELECT aggregate_id, version, kind, shown.changes
+    FROM (
+        SELECT aggregate, aggregate_id, type, events, version, kind, changes FROM feed
+        WHERE aggregate = %(noun)s AND sequence > %(after)s
         UNION ALL
-        SELECT aggregate_id, version, kind, changes FROM pending WHERE aggregate = %(noun)s
-    ) AS later ORDER BY aggregate_id, version
+        SELECT aggregate, aggregate_id, type, events, version, kind, changes FROM pending WHERE aggregate = %(noun)s
+    ) AS later
+    CROSS JOIN LATERAL hub_view(aggregate, aggregate_id, type, events, changes, %(channels)s) AS shown
+    WHERE shown.changes IS NOT NULL ORDER BY aggregate_id, version
 """
 
 
 def _beside(
-    mine: Iterator[Mine], changes: Iterator[tuple[int, Any]], theirs: Iterator[State]
-) -> Iterator[tuple[int, tuple[int, Json] | None, list[Any], State | None]]:
+    mine: Iterator[tuple[int, Versioned]], changes: Iterator[tuple[int, Any]], theirs: Iterator[State]
+) -> Iterator[tuple[int, Versioned | None, list[Any], State | None]]:
     """File, feed and database side by side, object by object in the order of their numbers."""
     own, later, there = next(mine, None), next(changes, None), next(theirs, None)
     while own or later or there:
         heads = [each[0] for each in (own, later) if each]
         number = min([*heads, *([there.number] if there else [])])
-        found: tuple[int, Json] | None = None
+        found: Versioned | None = None
         followed: list[Any] = []
         same: State | None = None
         if own and own[0] == number:

@@ -12,10 +12,12 @@ from strawberry.tools import create_type
 from strawberry.types import ExecutionContext
 
 from schema import change, mutation, query, shortcut, token, variant_command
+from schema import job as work
 from schema import webhook_delivery as deliveries
 from schema import webhook_endpoint as endpoints
 from schema.change import ChangeConnection
 from schema.document import Prepared
+from schema.job import JobConnection, JobNode
 from schema.scalar import SCALARS
 from schema.webhook_delivery import WebhookDeliveryConnection
 from schema.webhook_endpoint import WebhookEndpoint
@@ -29,6 +31,8 @@ class Root(query.Query):  # type: ignore[misc,valid-type]  # made when it is imp
     webhook_endpoint: WebhookEndpoint | None = endpoints.SINGLE
     webhook_endpoints: list[WebhookEndpoint] = endpoints.PLURAL
     webhook_deliveries: WebhookDeliveryConnection = deliveries.FIELD
+    job: JobNode | None = work.SINGLE
+    jobs: JobConnection = work.PLURAL
 
 
 class Schema(strawberry.Schema):
@@ -52,6 +56,7 @@ def schema() -> Schema:
         *token.fields(),
         *endpoints.fields(),
         *deliveries.fields(),
+        *work.fields(),
     ]
     return Schema(
         query=Root,

@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql
 
 from alembic import op
 
-revision = "924de2f4fe8a"
+revision = "cde52b8c1d4e"
 down_revision = "e03525ee1f32"
 branch_labels = None
 depends_on = None
@@ -26,6 +26,83 @@ def upgrade() -> None:
         sa.Column("channel_id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.PrimaryKeyConstraint("aggregate", "aggregate_id", "channel_id", name=op.f("pk_audience")),
     )
+    op.create_table(
+        "search_parked",
+        sa.Column("product_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("channel_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("attempts", sa.BigInteger(), server_default="1", nullable=False),
+        sa.Column("parked_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.PrimaryKeyConstraint("product_id", "channel_id", name=op.f("pk_search_parked")),
+    )
+    op.create_table(
+        "search_work",
+        sa.Column("generation", sa.Text(), nullable=False),
+        sa.Column("product_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("repair", sa.Boolean(), server_default="false", nullable=False),
+        sa.Column(
+            "added_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("clock_timestamp()"),
+            nullable=False,
+        ),
+        sa.PrimaryKeyConstraint("generation", "product_id", name=op.f("pk_search_work")),
+    )
+    op.create_table(
+        "webhook_relay",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("until", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_webhook_relay")),
+    )
+    op.create_table(
+        "webhook_line",
+        sa.Column("endpoint_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("holder", sa.Uuid(), nullable=True),
+        sa.Column("resume_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("failed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["endpoint_id"],
+            ["webhook_endpoint.id"],
+            name=op.f("fk_webhook_line_endpoint_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("endpoint_id", name=op.f("pk_webhook_line")),
+    )
+    op.create_index(op.f("ix_webhook_line_holder"), "webhook_line", ["holder"], unique=False)
+    op.create_table(
+        "job",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("status", sa.Text(), server_default="queued", nullable=False),
+        sa.Column("input", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("token_id", sa.BigInteger(), nullable=False),
+        sa.Column("done", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("total", sa.BigInteger(), nullable=True),
+        sa.Column("cursor", sa.Text(), nullable=True),
+        sa.Column("file", sa.Text(), nullable=True),
+        sa.Column("bytes", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.Column("attempts", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("worker", sa.Uuid(), nullable=True),
+        sa.Column("lease_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("started_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint(
+            "(finished_at IS NOT NULL) = (status IN ('done', 'failed', 'cancelled'))",
+            name=op.f("ck_job_finished"),
+        ),
+        sa.CheckConstraint(
+            "status IN ('queued', 'running', 'done', 'failed', 'cancelled')", name=op.f("ck_job_status")
+        ),
+        sa.ForeignKeyConstraint(["token_id"], ["token.id"], name=op.f("fk_job_token_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_job")),
+    )
+    op.create_index(
+        "ix_job_open", "job", ["id"], unique=False, postgresql_where=sa.text("finished_at IS NULL")
+    )
+    op.create_index(op.f("ix_job_token_id"), "job", ["token_id"], unique=False)
     op.add_column(
         "frag",
         sa.Column("context", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True),
@@ -40,7 +117,35 @@ def upgrade() -> None:
     op.add_column(
         "webhook_delivery", sa.Column("purpose", sa.Text(), server_default="change", nullable=False)
     )
+    op.add_column(
+        "webhook_delivery", sa.Column("failures", sa.BigInteger(), server_default="0", nullable=False)
+    )
     op.add_column("webhook_delivery", sa.Column("skipped", sa.Text(), nullable=True))
+    op.drop_index(
+        op.f("ix_webhook_delivery_leased"),
+        table_name="webhook_delivery",
+        postgresql_where="(leased_by IS NOT NULL)",
+    )
+    op.drop_index(
+        op.f("ix_webhook_delivery_due"),
+        table_name="webhook_delivery",
+        postgresql_where="(due_at IS NOT NULL)",
+    )
+    op.create_index(
+        "ix_webhook_delivery_due",
+        "webhook_delivery",
+        ["endpoint_id", "due_at", "sequence"],
+        unique=False,
+        postgresql_where=sa.text("due_at IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_webhook_delivery_verification",
+        "webhook_delivery",
+        ["endpoint_id"],
+        unique=False,
+        postgresql_where=sa.text("purpose = 'verification' AND due_at IS NOT NULL"),
+    )
+    op.drop_column("webhook_delivery", "leased_by")
     op.add_column(
         "webhook_endpoint", sa.Column("thin", sa.Boolean(), server_default=sa.text("false"), nullable=False)
     )
@@ -128,10 +233,44 @@ def downgrade() -> None:
     op.drop_column("webhook_endpoint", "ignore_sources")
     op.drop_column("webhook_endpoint", "filter")
     op.drop_column("webhook_endpoint", "thin")
+    op.add_column("webhook_delivery", sa.Column("leased_by", sa.UUID(), autoincrement=False, nullable=True))
+    op.drop_index(
+        "ix_webhook_delivery_verification",
+        table_name="webhook_delivery",
+        postgresql_where=sa.text("purpose = 'verification' AND due_at IS NOT NULL"),
+    )
+    op.drop_index(
+        "ix_webhook_delivery_due",
+        table_name="webhook_delivery",
+        postgresql_where=sa.text("due_at IS NOT NULL"),
+    )
+    op.create_index(
+        op.f("ix_webhook_delivery_due"),
+        "webhook_delivery",
+        ["endpoint_id", "due_at"],
+        unique=False,
+        postgresql_where="(due_at IS NOT NULL)",
+    )
+    op.create_index(
+        op.f("ix_webhook_delivery_leased"),
+        "webhook_delivery",
+        ["endpoint_id"],
+        unique=False,
+        postgresql_where="(leased_by IS NOT NULL)",
+    )
     op.drop_column("webhook_delivery", "skipped")
+    op.drop_column("webhook_delivery", "failures")
     op.drop_column("webhook_delivery", "purpose")
     op.drop_column("webhook_attempt", "request")
     op.drop_column("head", "epoch")
     op.drop_column("frag", "context")
+    op.drop_index(op.f("ix_job_token_id"), table_name="job")
+    op.drop_index("ix_job_open", table_name="job", postgresql_where=sa.text("finished_at IS NULL"))
+    op.drop_table("job")
+    op.drop_index(op.f("ix_webhook_line_holder"), table_name="webhook_line")
+    op.drop_table("webhook_line")
+    op.drop_table("webhook_relay")
+    op.drop_table("search_work")
+    op.drop_table("search_parked")
     op.drop_table("audience")
     # ### end Alembic commands ###
