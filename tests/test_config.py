@@ -44,7 +44,7 @@ def start(**environment: str) -> subprocess.CompletedProcess[str]:
         (
             {"HUB_WEBHOOK_ALLOWED_NETWORKS": "10.0.0.0/8,10.0.0.1/8"},
             'Setting HUB_WEBHOOK_ALLOWED_NETWORKS is "10.0.0.0/8,10.0.0.1/8":'
-            " set it to private networks with commas between them, for example 127.0.0.0/8,10.1.0.0/16.",
+            " set it to private networks and hosts with commas between them, for example 10.1.0.0/16,erp.internal.",
         ),
         (
             {"HUB_VAR": "/srv/my shop"},

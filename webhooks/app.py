@@ -11,15 +11,18 @@ import sqlalchemy as sa
 
 from hub.config import Settings
 from hub.db import HUB, Database
+from hub.wake import SEQUENCED
 from webhooks import delivery, lane
 from webhooks.body import Render
+from webhooks.delivery import Tried
 from webhooks.figures import Figures
 from webhooks.post import Post
 from webhooks.secret import Vault
 from webhooks.sender import Sender, Ways
 
-BUSY_SECONDS = 0.01
-QUIET_SECONDS = 0.05
+QUIET_SECONDS = 0.25
+"""How late a change may be told that was numbered by another process."""
+
 DOWN_SECONDS = 1.0
 TIDY_SECONDS = 600.0
 CONNECTIONS = 6
@@ -35,7 +38,7 @@ log = logging.getLogger(__name__)
 def start(database: Database, settings: Settings, renderer: Renderer, figures: Figures | None = None) -> Stop:
     """Run until the function that comes back is called; it returns when all has ended."""
     stop = Event()
-    ways = Ways(noted=figures.note) if figures else Ways()
+    ways = Ways(failing_days=settings.webhook_failing_days, noted=figures.note if figures else _quiet)
     work = Thread(
         target=lambda: asyncio.run(run(database.url, settings, renderer, stop, ways)),
         name="webhooks",
@@ -48,6 +51,10 @@ def start(database: Database, settings: Settings, renderer: Renderer, figures: F
         work.join()
 
     return end
+
+
+def _quiet(_: Tried) -> None:
+    """Nobody counts."""
 
 
 async def run(url: str, settings: Settings, renderer: Renderer, stop: Event, ways: Ways) -> None:
@@ -66,24 +73,23 @@ async def run(url: str, settings: Settings, renderer: Renderer, stop: Event, way
 
 
 async def _fanning(database: Database, stop: Event, sender: Sender) -> None:
-    pause = BUSY_SECONDS
     while not stop.is_set():
+        heard = SEQUENCED.rings
         try:
-            moved = await asyncio.to_thread(_fan_out, database)
+            moved = await asyncio.to_thread(_fan_out, database, sender.endpoints)
         except Exception:
             log.exception("The webhooks' lane stopped and tries again.")
-            moved, pause = 0, DOWN_SECONDS
+            moved = 0
+            await asyncio.sleep(DOWN_SECONDS)
         if moved:
             sender.ring()
-            pause = BUSY_SECONDS
-        if moved < lane.BATCH:
-            await asyncio.sleep(pause)
-            pause = min(pause * 1.2, QUIET_SECONDS)
+        else:
+            await SEQUENCED.heard(heard, QUIET_SECONDS)
 
 
-def _fan_out(database: Database) -> int:
+def _fan_out(database: Database, endpoints: list[int]) -> int:
     with database.write(HUB) as tx:
-        return lane.step(tx)
+        return lane.step(tx, endpoints)
 
 
 async def _tidying(database: Database, days: int) -> None:

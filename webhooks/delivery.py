@@ -7,11 +7,10 @@ product or order and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
-from uuid import UUID
+from typing import Literal
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
@@ -40,9 +39,10 @@ class Delivery(Base):
     """One event on its way to one endpoint.
 
     ``sequence``: the feed's record, null for a test. ``message``: the ``webhook-id``, the same in every attempt.
-    ``body``: the bytes, null until the first attempt. ``due_at``: when to try, or, while somebody tries, when their
-    lease ends; null when delivered, parked, or behind an earlier one of its lane. ``leased_by``: who tries now.
-    ``parked_at``: when the schedule ended without success; it then waits for somebody to resend it.
+    ``body``: the bytes, null until the first attempt. ``due_at``: when to try; null when delivered, parked, or behind
+    an earlier one of its lane. ``attempts``: how often it was tried; ``failures``: how many of them the schedule
+    counts, which leaves out the probes of an open breaker. ``parked_at``: when the schedule ended without success; it
+    then waits for somebody to resend it.
     ``purpose``: ``change`` tells of a record of the feed; ``state`` says what an object is now; ``test`` and
     ``verification`` are about the endpoint itself. Only a change has a sequence. ``skipped``: why it was settled
     at ``delivered_at`` without being sent, null where it was sent.
@@ -59,15 +59,19 @@ class Delivery(Base):
             f"skipped IS NULL OR (skipped IN {SKIPPED!r} AND delivered_at IS NOT NULL)", name="skipped"
         ),
         sa.Index(
-            "ix_webhook_delivery_due", "endpoint_id", "due_at", postgresql_where=sa.text("due_at IS NOT NULL")
-        ),
-        sa.Index(
-            "ix_webhook_delivery_leased", "endpoint_id", postgresql_where=sa.text("leased_by IS NOT NULL")
+            "ix_webhook_delivery_due",
+            *("endpoint_id", "due_at", "sequence"),
+            postgresql_where=sa.text("due_at IS NOT NULL"),
         ),
         sa.Index(
             "ix_webhook_delivery_lane",
             *("endpoint_id", "aggregate", "aggregate_id", "sequence"),
             postgresql_where=sa.text("delivered_at IS NULL"),
+        ),
+        sa.Index(
+            "ix_webhook_delivery_verification",
+            "endpoint_id",
+            postgresql_where=sa.text("purpose = 'verification' AND due_at IS NOT NULL"),
         ),
         sa.Index("ix_webhook_delivery_aggregate", "aggregate", "aggregate_id"),
         sa.Index("ix_webhook_delivery_delivered", "delivered_at"),
@@ -84,8 +88,8 @@ class Delivery(Base):
     occurred_at: Mapped[datetime] = mapped_column(sa.DateTime(timezone=True))
     body: Mapped[bytes | None] = mapped_column(sa.LargeBinary)
     attempts: Mapped[int] = mapped_column(server_default="0")
+    failures: Mapped[int] = mapped_column(server_default="0")
     due_at: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
-    leased_by: Mapped[UUID | None]
     delivered_at: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
     parked_at: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
     skipped: Mapped[str | None]
@@ -117,11 +121,12 @@ class Attempt(Base):
 
 @dataclass(frozen=True)
 class Claimed:
-    """A delivery that this process may send until its lease ends. ``body`` is null before the first attempt."""
+    """A delivery that this process may send. ``body`` is null before the first attempt."""
 
     id: int
     endpoint_id: int
     sequence: int | None
+    purpose: str
     message: str
     type: str
     aggregate: str
@@ -129,13 +134,15 @@ class Claimed:
     occurred_at: datetime
     body: bytes | None
     attempts: int
+    failures: int
 
 
 @dataclass(frozen=True)
 class Tried:
     """What came of an attempt. ``wait``: seconds until the next one, null for none: it is parked then.
 
-    ``gone``: the receiver wants nothing more of anything.
+    ``counted``: whether the schedule counts it. ``gone``: the receiver wants nothing more of anything.
+    ``request``: what was sent, its secrets masked.
     """
 
     delivery: Claimed
@@ -145,56 +152,11 @@ class Tried:
     status: int | None = None
     error: str | None = None
     response: str | None = None
+    request: Json | None = None
     wait: float | None = None
+    counted: bool = True
     gone: bool = False
 
-
-# Each endpoint is looked at by itself and takes no more than its own share: one with a long queue delays no other.
-CLAIM = sa.text(
-    """
-    UPDATE webhook_delivery d SET due_at = now() + make_interval(secs => :lease), leased_by = :holder
-    FROM webhook_endpoint e CROSS JOIN LATERAL (
-        SELECT id FROM webhook_delivery due
-        WHERE due.endpoint_id = e.id AND due.due_at <= now()
-        ORDER BY due.due_at, due.sequence
-        LIMIT greatest(e.in_flight - (
-            SELECT count(*) FROM webhook_delivery held
-            WHERE held.endpoint_id = e.id AND held.leased_by IS NOT NULL AND held.due_at > now()), 0)
-        FOR UPDATE SKIP LOCKED) chosen
-    WHERE e.disabled_at IS NULL AND d.id = chosen.id
-    RETURNING d.id, d.endpoint_id, d.sequence, d.message, d.type, d.aggregate, d.aggregate_id, d.occurred_at, d.body,
-        d.attempts
-    """
-)
-
-KEEP = sa.text(
-    """
-    UPDATE webhook_delivery d SET body = kept.body
-    FROM unnest(CAST(:ids AS bigint[]), CAST(:bodies AS bytea[])) AS kept (id, body) WHERE d.id = kept.id
-    """
-)
-
-# A delivery whose lease was lost belongs to somebody else by now, whose note counts.
-NOTE = sa.text(
-    """
-    WITH tried AS (
-        SELECT * FROM jsonb_to_recordset(:tried) AS t (id bigint, outcome text, wait double precision,
-            started_at timestamptz, milliseconds bigint, status bigint, error text, response text)
-    ), noted AS (
-        UPDATE webhook_delivery d SET
-            attempts = d.attempts + 1,
-            leased_by = NULL,
-            delivered_at = CASE WHEN t.outcome = 'delivered' THEN now() END,
-            parked_at = CASE WHEN t.outcome <> 'delivered' AND t.wait IS NULL THEN now() END,
-            due_at = CASE WHEN t.outcome <> 'delivered' THEN now() + make_interval(secs => t.wait) END
-        FROM tried t WHERE d.id = t.id AND d.leased_by = :holder
-        RETURNING d.id, d.attempts
-    )
-    INSERT INTO webhook_attempt (delivery_id, number, started_at, milliseconds, outcome, status, error, response)
-    SELECT t.id, n.attempts, t.started_at, t.milliseconds, t.outcome, t.status, t.error, t.response
-    FROM tried t JOIN noted n ON n.id = t.id
-    """
-)
 
 # The first undelivered of each lane becomes due, unless it is parked. Runs under the lanes' lock.
 MOVE_ON = sa.text(
@@ -211,76 +173,73 @@ MOVE_ON = sa.text(
 )
 
 
-def claim(tx: sa.Connection, holder: UUID, lease: float) -> list[Claimed]:
-    """Take what is due, for ``lease`` seconds. Each endpoint has at most ``in_flight`` taken at a time."""
-    rows = tx.execute(CLAIM, {"holder": holder, "lease": lease})
-    return sorted((Claimed(**row) for row in rows.mappings()), key=lambda each: each.id)
-
-
-def renew(tx: sa.Connection, holder: UUID, ids: Sequence[int], lease: float) -> None:
-    """Hold on to what is still being tried."""
-    own = sa.update(Delivery).where(Delivery.id.in_(ids), Delivery.leased_by == holder)
-    tx.execute(own.values(due_at=sa.func.now() + sa.func.make_interval(0, 0, 0, 0, 0, 0, lease)))
+RESUME = sa.text("UPDATE webhook_line SET resume_at = NULL WHERE endpoint_id = :endpoint_id")
 
 
 def hurry(tx: sa.Connection, endpoint_id: int) -> None:
     """Try at once what an endpoint waits for: its receiver is said to be back."""
-    waiting = sa.update(Delivery).where(
-        Delivery.endpoint_id == endpoint_id, Delivery.due_at > sa.func.now(), Delivery.leased_by.is_(None)
-    )
+    waiting = sa.update(Delivery).where(Delivery.endpoint_id == endpoint_id, Delivery.due_at > sa.func.now())
     tx.execute(waiting.values(due_at=sa.func.now()))
+    tx.execute(RESUME, {"endpoint_id": endpoint_id})
 
 
-def release(tx: sa.Connection, holder: UUID) -> None:
-    """Give back what this process took and did not try."""
-    held = sa.update(Delivery).where(Delivery.leased_by == holder)
-    tx.execute(held.values(due_at=sa.func.now(), leased_by=None))
+def line_up(tx: sa.Connection, endpoint_id: int, *, ordered: bool) -> None:
+    """Give what waits the order that the endpoint asks for now: one after the other per object, or all at once."""
+    lock_lanes(tx, [endpoint_id])
+    tx.execute(LINE_UP if ordered else LET_GO, {"endpoint": endpoint_id})
 
 
-def keep_bodies(tx: sa.Connection, bodies: dict[int, bytes]) -> None:
-    """Store what was rendered, before it is sent: every later attempt sends the same bytes."""
-    tx.execute(KEEP, {"ids": list(bodies), "bodies": list(bodies.values())})
+LET_GO = sa.text(
+    """
+    UPDATE webhook_delivery SET due_at = now()
+    WHERE endpoint_id = :endpoint AND delivered_at IS NULL AND due_at IS NULL AND parked_at IS NULL
+    """
+)
 
-
-def note(tx: sa.Connection, holder: UUID, tried: Sequence[Tried]) -> None:
-    """Store what came of attempts, and let the lanes of the delivered ones move on."""
-    lock_lanes(tx, {each.delivery.endpoint_id for each in tried}, shared=True)
-    rows = sa.bindparam("tried", [_row(each) for each in tried], type_=JSONB)
-    tx.execute(NOTE.bindparams(rows), {"holder": holder})
-    done = [each.delivery.id for each in tried if each.outcome == "delivered"]
-    tx.execute(MOVE_ON, {"ids": done})
+LINE_UP = sa.text(
+    """
+    UPDATE webhook_delivery d SET due_at = NULL
+    WHERE d.endpoint_id = :endpoint AND d.due_at IS NOT NULL AND EXISTS (
+        SELECT FROM webhook_delivery earlier
+        WHERE earlier.endpoint_id = d.endpoint_id AND earlier.aggregate = d.aggregate
+            AND earlier.aggregate_id = d.aggregate_id AND earlier.delivered_at IS NULL
+            AND coalesce(earlier.sequence, 0) < coalesce(d.sequence, 0))
+    """
+)
 
 
 def lock_lanes(tx: sa.Connection, endpoint_ids: Iterable[int], *, shared: bool = False) -> None:
     """Keep lanes from getting longer while they move on.
 
     Without it a follower that is being added does not see that the one before it has just been delivered, and would
-    wait for ever. Those who only move lanes on share the lock.
+    wait for ever. Those who only move lanes on share the lock. All take them in one order, so nobody waits in a ring.
     """
-    lock = sa.func.pg_advisory_xact_lock_shared if shared else sa.func.pg_advisory_xact_lock
-    for number in sorted(endpoint_ids):
-        tx.execute(sa.select(lock(LANE_LOCK + number)))
+    locks = [LANE_LOCK + number for number in sorted(endpoint_ids)]
+    tx.execute(SHARE_LANES if shared else LOCK_LANES, {"locks": locks})
 
+
+LOCK_LANES = sa.text("SELECT pg_advisory_xact_lock(each) FROM unnest(CAST(:locks AS bigint[])) AS each")
+SHARE_LANES = sa.text(
+    "SELECT pg_advisory_xact_lock_shared(each) FROM unnest(CAST(:locks AS bigint[])) AS each"
+)
 
 # What is resent takes its old place in its lane, and what stands behind it waits again.
 RESEND = sa.text(
     """
-    WITH again AS (
-        UPDATE webhook_delivery SET delivered_at = NULL, parked_at = NULL, attempts = 0, due_at = NULL
-        WHERE id = ANY (:ids) AND leased_by IS NULL
-        RETURNING id
-    )
-    SELECT id FROM again
+    UPDATE webhook_delivery SET delivered_at = NULL, parked_at = NULL, skipped = NULL, failures = 0,
+        due_at = CASE WHEN (SELECT ordered FROM webhook_endpoint e WHERE e.id = endpoint_id) THEN NULL ELSE now() END
+    WHERE id = ANY (:ids)
+    RETURNING id
     """
 )
 
 REORDER = sa.text(
     """
     UPDATE webhook_delivery d SET due_at = NULL
-    FROM webhook_delivery resent
-    WHERE resent.id = ANY (:ids) AND d.endpoint_id = resent.endpoint_id AND d.aggregate = resent.aggregate
-        AND d.aggregate_id = resent.aggregate_id AND d.sequence > resent.sequence
-        AND d.due_at IS NOT NULL AND d.leased_by IS NULL
+    FROM webhook_delivery resent JOIN webhook_endpoint e ON e.id = resent.endpoint_id
+    WHERE resent.id = ANY (:ids) AND e.ordered AND d.endpoint_id = resent.endpoint_id
+        AND d.aggregate = resent.aggregate AND d.aggregate_id = resent.aggregate_id
+        AND d.sequence > resent.sequence AND d.due_at IS NOT NULL
     """
 )
 
@@ -288,14 +247,13 @@ REORDER = sa.text(
 def resend(tx: sa.Connection, chosen: sa.ColumnElement[bool], limit: int) -> list[int]:
     """Send deliveries again under their ids, at most ``limit``, through their lanes; gives which.
 
-    What is being tried at this moment is left to whoever tries.
+    One that is being tried at this moment keeps what comes of it.
     """
     rows = tx.execute(
         sa.select(Delivery.id, Delivery.endpoint_id).where(chosen).order_by(Delivery.id).limit(limit)
     ).all()
     lock_lanes(tx, {row.endpoint_id for row in rows})
-    ids = [row.id for row in rows]
-    reopened = list(tx.scalars(RESEND, {"ids": ids}))
+    reopened = list(tx.scalars(RESEND, {"ids": [row.id for row in rows]}))
     tx.execute(REORDER, {"ids": reopened})
     tx.execute(MOVE_ON, {"ids": reopened})
     return reopened
@@ -320,16 +278,3 @@ def purge(tx: sa.Connection, days: int, limit: int = 5_000) -> int:
         Delivery.delivered_at < sa.func.now() - sa.func.make_interval(0, 0, 0, days)
     )
     return tx.execute(sa.delete(Delivery).where(Delivery.id.in_(old.limit(limit)))).rowcount
-
-
-def _row(tried: Tried) -> dict[str, Any]:
-    return {
-        "id": tried.delivery.id,
-        "outcome": tried.outcome,
-        "wait": tried.wait,
-        "started_at": tried.started_at.isoformat(),
-        "milliseconds": tried.milliseconds,
-        "status": tried.status,
-        "error": tried.error,
-        "response": tried.response,
-    }

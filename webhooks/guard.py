@@ -1,7 +1,8 @@
 """The guard: which addresses a delivery may connect to.
 
 It stands where the socket is made, after the name was resolved, so that neither a literal address nor a name that
-resolves to another address the second time gets past it.
+resolves to another address the second time gets past it. What the operator allows is networks, and hosts by name: a
+named host may lie in a private network, and still not where the machine's own metadata or a multicast group is.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ from hub.errors import Invalid
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
+Allowed = Sequence[Network | str]
+"""What the operator opened: networks, and hosts by name."""
+
 AddressInfo = tuple[int, int, int, str, tuple[Any, ...]]
 
 REFUSED_4: tuple[Network, ...] = tuple(
@@ -55,6 +59,24 @@ REFUSED_6: tuple[Network, ...] = tuple(
         "3fff::/20",  # documentation
     )
 )
+
+
+PRIVATE: tuple[Network, ...] = (
+    *map(IPv4Network, ("10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")),
+    *map(IPv6Network, ("::1/128", "fc00::/7")),
+)
+"""Where a host that the operator named may lie."""
+
+PORTS = frozenset(
+    (
+        *(1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101, 102, 103),
+        *(104, 109, 110, 111, 113, 115, 117, 119, 123, 135, 137, 139, 143, 161, 179, 389, 427, 465, 512, 513),
+        *(514, 515, 526, 530, 531, 532, 540, 548, 554, 556, 563, 587, 601, 636, 989, 990, 993, 995, 1719),
+        *(1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000, 6566, 6665, 6666, 6667, 6668, 6669, 6679),
+        *(6697, 10080),
+    )
+)
+"""Ports of other protocols, which a browser does not speak HTTP to either (the Fetch standard's port blocking)."""
 
 
 class RefusedError(OSError):
@@ -100,12 +122,25 @@ def socket_factory(allowed: Sequence[Network]) -> Callable[[AddressInfo], socket
     return make
 
 
-def address(text: str, allowed: Sequence[Network] = ()) -> str:
+def networks(allowed: Allowed) -> tuple[Network, ...]:
+    """The networks among what the operator opened."""
+    return tuple(each for each in allowed if not isinstance(each, str))
+
+
+def is_named(host: str | None, allowed: Allowed) -> bool:
+    """Whether the operator opened a host by its name. A dot at its end and its letters' case make no difference."""
+    plain = (host or "").rstrip(".").lower()
+    return any(isinstance(each, str) and each.rstrip(".").lower() == plain for each in allowed)
+
+
+def address(text: str, allowed: Allowed = ()) -> str:
     """An endpoint's address as it is kept.
 
-    Raises ``hub.errors.Invalid`` for what is no web address, for one that carries a password, and for a literal
-    address that no delivery would reach. A name is only judged when connecting.
+    Raises ``hub.errors.Invalid`` for what is no web address, for one that carries a password, for a port of another
+    protocol, and for a literal address that no delivery would reach. A name is only judged when connecting.
     """
+    if any(letter.isspace() or not letter.isprintable() for letter in text):
+        raise Invalid(_no_address(text))
     try:
         url = URL(text)
         port = url.port
@@ -113,10 +148,12 @@ def address(text: str, allowed: Sequence[Network] = ()) -> str:
         raise Invalid(_no_address(text)) from wrong
     if url.scheme not in ("http", "https") or not url.host or not port:
         raise Invalid(_no_address(text))
-    if url.user or url.password or url.fragment:
+    if url.user or url.password or url.fragment or "@" in (url.raw_authority or ""):
         raise Invalid(
             f'Address "{url.with_user(None)}" carries a user, password or fragment: leave them out.'
         )
+    if port in PORTS:
+        raise Invalid(f"Port {port} belongs to another protocol: take 443, 80, or one from 1024 on.")
     _check_literal(url.host, allowed)
     return str(url)
 
@@ -125,12 +162,25 @@ def _no_address(text: str) -> str:
     return f'Address "{text[:200]}" is no web address: give one like https://erp.example.com/hooks.'
 
 
-def _check_literal(host: str, allowed: Sequence[Network]) -> None:
+def _check_literal(host: str, allowed: Allowed) -> None:
+    found = literal(host)
     try:
-        literal = ip_address(host)
-    except ValueError:
-        return
-    try:
-        check(literal, allowed)
+        if found is not None and not is_named(host, allowed):
+            check(found, networks(allowed))
     except RefusedError as refused:
         raise Invalid(str(refused)) from refused
+
+
+def literal(host: str) -> Address | None:
+    """The address that a host spells out, null for a name.
+
+    Systems also read ``2130706433``, ``0x7f.1`` and ``0177.0.0.1`` as 127.0.0.1.
+    """
+    try:
+        return ip_address(host)
+    except ValueError:
+        pass
+    try:
+        return IPv4Address(socket.inet_aton(host.rstrip(".")))
+    except (OSError, UnicodeEncodeError):
+        return None

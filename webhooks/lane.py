@@ -6,6 +6,8 @@ is left out and nothing comes twice, whenever this process dies. A disabled endp
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import sqlalchemy as sa
 
 from hub import feed
@@ -21,6 +23,7 @@ BEHIND = sa.text(
     SELECT e.id, e.scopes, e.channel_ids, e.channel_id, c.sequence
     FROM webhook_endpoint e JOIN cursor c ON c.name = 'webhook:' || e.id
     WHERE e.disabled_at IS NULL AND c.sequence < :head
+        AND (CAST(:among AS bigint[]) IS NULL OR e.id = ANY (CAST(:among AS bigint[])))
     ORDER BY e.id FOR UPDATE OF c SKIP LOCKED
     """
 )
@@ -30,13 +33,13 @@ FAN_OUT = sa.text(
     """
     INSERT INTO webhook_delivery (endpoint_id, sequence, type, aggregate, aggregate_id, occurred_at, due_at)
     SELECT m.endpoint_id, m.sequence, m.type, m.aggregate, m.aggregate_id, m.occurred_at,
-        CASE WHEN m.place = 1 AND NOT EXISTS (
+        CASE WHEN NOT m.ordered OR m.place = 1 AND NOT EXISTS (
             SELECT FROM webhook_delivery earlier
             WHERE earlier.endpoint_id = m.endpoint_id AND earlier.aggregate = m.aggregate
                 AND earlier.aggregate_id = m.aggregate_id AND earlier.delivered_at IS NULL
         ) THEN now() END
     FROM (
-        SELECT e.id AS endpoint_id, f.sequence, f.type, f.aggregate, f.aggregate_id, f.occurred_at,
+        SELECT e.id AS endpoint_id, e.ordered, f.sequence, f.type, f.aggregate, f.aggregate_id, f.occurred_at,
             row_number() OVER (PARTITION BY e.id, f.aggregate, f.aggregate_id ORDER BY f.sequence) AS place
         FROM unnest(CAST(:ids AS bigint[]), CAST(:aggregates AS text[])) AS seen (id, aggregate)
         JOIN webhook_endpoint e ON e.id = seen.id
@@ -57,13 +60,14 @@ FAN_OUT = sa.text(
 ADVANCE = sa.text("UPDATE cursor SET sequence = :through, moved_at = now() WHERE name = ANY (:names)")
 
 
-def step(tx: sa.Connection, batch: int = BATCH) -> int:
+def step(tx: sa.Connection, among: Sequence[int] | None = None, batch: int = BATCH) -> int:
     """Deal with the next records for the endpoints that stand furthest back; gives how many records that were.
 
+    ``among``: the endpoints to look at, null for all.
     An endpoint that fell behind what the feed keeps is disabled with the reason.
     """
     first, head = feed.ends(tx)
-    behind = [dict(row) for row in tx.execute(BEHIND, {"head": head}).mappings()]
+    behind = [dict(row) for row in tx.execute(BEHIND, {"head": head, "among": among}).mappings()]
     after = min((row["sequence"] for row in behind), default=head)
     group = [row for row in behind if row["sequence"] == after]
     if not group:

@@ -3,70 +3,92 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 import sqlalchemy as sa
 
 from hub.db import Json
-from hub.feed import Feed, GoneError
-from webhooks import body, endpoint, secret
+from hub.feed import GoneError
+from webhooks import body, endpoint
 from webhooks.body import Render
 from webhooks.delivery import Claimed
-from webhooks.endpoint import Endpoint
 from webhooks.post import Target
 from webhooks.secret import SealError, Vault
 
 
 @dataclass(frozen=True)
+class Way:
+    """An endpoint as it stands, and how to reach it. ``target`` is null where it cannot be signed for: ``shut`` says why."""
+
+    row: Json
+    target: Target | None
+    shut: str | None = None
+
+
+@dataclass(frozen=True)
 class Lot:
-    """What was taken. ``records``: the feed's, of those that have no body yet. ``shut``: why an endpoint cannot sign."""
+    """What was taken. ``records``: the feed's, of those that have no body yet."""
 
     claimed: list[Claimed]
-    endpoints: dict[int, Json]
-    targets: dict[int, Target]
+    ways: dict[int, Way]
     records: dict[int, Json]
-    shut: dict[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Rendered:
-    """Deliveries with their bodies, which of them are ``new``, and why others have none."""
+    """Deliveries with their bodies, which of them are ``new``, why others have none, and which are not to be sent."""
 
-    ready: list[Claimed]
-    new: dict[int, bytes]
-    blocked: list[tuple[Claimed, str]]
+    ready: list[Claimed] = field(default_factory=list)
+    new: dict[int, bytes] = field(default_factory=dict)
+    blocked: list[tuple[Claimed, str]] = field(default_factory=list)
+    filtered: list[Claimed] = field(default_factory=list)
+
+
+RECORDS = sa.text("SELECT * FROM feed WHERE sequence = ANY (CAST(:sequences AS bigint[]))")
+
+# How long the breaker and the receiver's own wish hold is said in seconds: clocks of two machines need not agree.
+WAYS = sa.text(
+    """
+    SELECT e.*, extract(epoch FROM e.breaker_until - clock_timestamp())::double precision AS breaker_wait,
+        extract(epoch FROM line.resume_at - clock_timestamp())::double precision AS resume_wait, line.failed_at,
+        ARRAY(SELECT s.sealed FROM webhook_secret s
+            WHERE s.endpoint_id = e.id AND (s.expires_at IS NULL OR s.expires_at > now())
+                AND (e.signing = 'both' OR e.signing = CASE WHEN s.public_key IS NULL THEN 'v1' ELSE 'v1a' END)
+            ORDER BY s.id DESC) AS sealed
+    FROM webhook_endpoint e LEFT JOIN webhook_line line ON line.endpoint_id = e.id
+    WHERE e.id = ANY (CAST(:ids AS bigint[]))
+    """
+)
 
 
 def load(tx: sa.Connection, vault: Vault, claimed: list[Claimed]) -> Lot:
     """Read what sending needs."""
-    numbers = {each.endpoint_id for each in claimed}
-    rows = tx.execute(sa.select(Endpoint.__table__).where(Endpoint.id.in_(numbers))).mappings()
-    endpoints = {row["id"]: dict(row) for row in rows}
     sequences = [each.sequence for each in claimed if each.body is None and each.sequence is not None]
-    records = tx.execute(sa.select(Feed.__table__).where(Feed.sequence.in_(sequences))).mappings()
-    targets, shut = _targets(tx, vault, endpoints)
-    return Lot(claimed, endpoints, targets, {row["sequence"]: dict(row) for row in records}, shut)
+    records = tx.execute(RECORDS, {"sequences": sequences}).mappings() if sequences else ()
+    happened = {row["sequence"]: dict(row) for row in records}
+    return Lot(claimed, ways(tx, vault, {each.endpoint_id for each in claimed}), happened)
 
 
-def _targets(
-    tx: sa.Connection, vault: Vault, endpoints: dict[int, Json]
-) -> tuple[dict[int, Target], dict[int, str]]:
-    targets, shut = {}, {}
-    sealed = secret.sealed(tx, endpoints)
-    for number, row in endpoints.items():
-        try:
-            secrets = [vault.open(number, each) for each in sealed[number]]
-        except SealError as wrong:
-            shut[number] = str(wrong)
-        else:
-            targets[number] = Target(row["url"], secrets, row["timeout"])
-    return targets, shut
+def ways(tx: sa.Connection, vault: Vault, ids: Collection[int]) -> dict[int, Way]:
+    """The endpoints as they stand at this moment."""
+    rows = [dict(row) for row in tx.execute(WAYS, {"ids": list(ids)}).mappings()]
+    return {row["id"]: _way(vault, row) for row in rows}
+
+
+def _way(vault: Vault, row: Json) -> Way:
+    number = row["id"]
+    try:
+        secrets = [vault.open(number, bytes(each)) for each in row["sealed"]]
+        headers = endpoint.headers(vault, number, row["headers"])
+    except SealError as wrong:
+        return Way(row, None, str(wrong))
+    return Way(row, Target(row["url"], secrets, row["timeout"], headers))
 
 
 async def render(lot: Lot, answer: Render) -> Rendered:
     """Make the bodies that are missing, one reading of the payload document per endpoint and noun."""
-    done = Rendered([each for each in lot.claimed if each.body is not None], {}, [])
+    done = Rendered([each for each in lot.claimed if each.body is not None])
     by_endpoint: dict[int, list[Claimed]] = defaultdict(list)
     for each in lot.claimed:
         if each.body is None:
@@ -79,7 +101,7 @@ async def render(lot: Lot, answer: Render) -> Rendered:
 async def _render(lot: Lot, answer: Render, number: int, missing: Sequence[Claimed], done: Rendered) -> None:
     """Render what one endpoint gets. What a document runs into for one object holds back that object only."""
     try:
-        bodies = await _bodies(lot, answer, lot.endpoints[number], missing)
+        bodies = await _bodies(lot, answer, lot.ways[number].row, missing)
     except Exception as wrong:  # noqa: BLE001 - a document reads anything, so anything may go wrong in it
         if len(missing) == 1:
             done.blocked.append((missing[0], f"The payload cannot be made: {wrong}"))
@@ -87,8 +109,12 @@ async def _render(lot: Lot, answer: Render, number: int, missing: Sequence[Claim
         for each in missing:
             await _render(lot, answer, number, [each], done)
         return
-    done.new.update(bodies)
-    done.ready.extend(replace(each, body=bodies[each.id]) for each in missing)
+    for each in missing:
+        if body.passes(each, bodies[each.id], lot.ways[number].row["filter"]):
+            done.new[each.id] = bodies[each.id]
+            done.ready.append(replace(each, body=bodies[each.id]))
+        else:
+            done.filtered.append(each)
 
 
 async def _bodies(lot: Lot, answer: Render, row: Json, missing: Sequence[Claimed]) -> dict[int, bytes]:

@@ -1,17 +1,19 @@
-"""The sender: takes what is due, posts it, notes what came of it.
+"""The sender: takes what is due at the endpoints that this process holds, posts it, and notes what came of it.
 
-Taking is one short transaction and noting another; the request itself runs outside of any. A process that dies between
-the two leaves a lease that ends by itself: the delivery is then repeated under the same id, and never lost.
+Looking is one short transaction, keeping the bodies another, noting a third; requests run outside of any. A process
+that dies leaves its endpoints to the others when its lease ends: what it sent without noting is repeated under the same
+id, and nothing is lost.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from time import monotonic
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -19,21 +21,28 @@ from uuid import uuid4
 
 import sqlalchemy as sa
 
-from hub.db import HUB, Database
-from webhooks import delivery, endpoint, lot, schedule
+from hub.db import Database
+from webhooks import due, endpoint, lease, lot, schedule, standing, verification
 from webhooks.body import Render
+from webhooks.courier import Courier
 from webhooks.delivery import Claimed, Tried
-from webhooks.lot import Lot
-from webhooks.post import Answer, Post, Target, clean
+from webhooks.lot import Lot, Rendered
+from webhooks.pace import Pace
+from webhooks.post import Answer, Post, clean
 from webhooks.secret import Vault
+from webhooks.standing import Standing
 
 T = TypeVar("T")
 P = ParamSpec("P")
 
-IDLE_SECONDS = 0.1
-"""How late a delivery may be taken that another process made."""
+TICK_SECONDS = 0.25
+"""How late it is seen that an endpoint was added, changed, or told to hurry by another process."""
 
 DOWN_SECONDS = 1.0
+RENDER_SECONDS = 20.0
+AT_ONCE = 2_000
+"""Requests under way at one time in this process; each busy endpoint has an equal share of them."""
+
 THREADS = 4
 
 log = logging.getLogger(__name__)
@@ -41,10 +50,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Ways:
-    """How a sender works. ``lease``: seconds until others take over from one that died. ``delays``: the schedule."""
+    """How a sender works. ``lease``: seconds until others take over from one that died. ``delays``: the schedule.
+
+    ``failing_days``: how long an endpoint may fail before it is disabled.
+    """
 
     lease: float = 5.0
     delays: Sequence[float] = schedule.DELAYS
+    failing_days: float = 5.0
     noted: Callable[[Tried], None] = lambda _: None
 
 
@@ -58,91 +71,291 @@ class Sender:
         self._render = render
         self._ways = ways
         self._holder = uuid4()
+        self._valid_until = 0.0
+        self._couriers: dict[int, Courier] = {}
+        self._unnoted: set[int] = set()
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="webhooks")
         self._bell = asyncio.Event()
-        self._held: set[int] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._work: set[asyncio.Task[None]] = set()
+        self._flights: dict[asyncio.Task[None], Courier] = {}
+        self._rendered: asyncio.Queue[Rendered] = asyncio.Queue()
         self._outcomes: asyncio.Queue[Tried] = asyncio.Queue()
+        self._expiry: asyncio.TimerHandle | None = None
+        self._stopping = False
 
     def ring(self) -> None:
         """Say that something may be due."""
         self._bell.set()
 
+    @property
+    def endpoints(self) -> list[int]:
+        """The endpoints that this process holds and sends to."""
+        if monotonic() >= self._valid_until:
+            return []
+        return [number for number, courier in self._couriers.items() if not courier.leaving]
+
     async def run(self, stop: asyncio.Event, grace: float = 5.0) -> None:
         """Send until ``stop`` is set; then wait ``grace`` seconds for answers, and give the rest back."""
-        noting = asyncio.create_task(self._noting())
-        await self._taking(stop)
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=grace)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        loops = [asyncio.create_task(each) for each in (self._holding(), self._keeping(), self._noting())]
+        await self._looking(stop)
+        self._stopping = True
+        if self._flights:
+            await asyncio.wait(self._flights, timeout=grace)
+        await self._cancel([*self._work, *self._flights])
         with suppress(TimeoutError):  # what cannot be noted is repeated
             await asyncio.wait_for(self._outcomes.join(), grace)
-        noting.cancel()
+        await self._cancel(loops)
         with suppress(sa.exc.SQLAlchemyError):
-            await self._write(delivery.release, self._holder)
+            await self._write(lease.leave, self._holder)
         self._threads.shutdown()
 
-    async def _taking(self, stop: asyncio.Event) -> None:
+    async def _cancel(self, tasks: Iterable[asyncio.Task[None]]) -> None:
+        tasks = list(tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    # Holding: which endpoints are this process's.
+
+    async def _holding(self) -> None:
+        while True:
+            started = monotonic()
+            try:
+                held = await self._write(lease.hold, self._holder, self._ways.lease, self._left())
+            except Exception:
+                log.exception("The sender cannot renew its lease and tries again.")
+                await asyncio.sleep(DOWN_SECONDS)
+                continue
+            self._renewed(started + self._ways.lease)
+            self._match(held)
+            await self._refresh()
+            self.ring()
+            await asyncio.sleep(TICK_SECONDS)
+
+    def _left(self) -> list[int]:
+        return [number for number, each in self._couriers.items() if each.leaving and not each.taken]
+
+    def _renewed(self, until: float) -> None:
+        self._valid_until = until
+        if self._expiry is not None:
+            self._expiry.cancel()
+        loop = asyncio.get_running_loop()
+        self._expiry = loop.call_later(until - monotonic(), self._expired)
+
+    def _expired(self) -> None:
+        """Another process may hold the endpoints from now on: nothing of ours may be under way any more."""
+        log.warning("The sender could not renew its lease: it sends nothing until it can.")
+        self._couriers.clear()
+        for flight in self._flights:
+            flight.cancel()
+
+    def _match(self, held: lease.Held) -> None:
+        for number in self._couriers.keys() - held.own:
+            courier = self._couriers.pop(number)
+            for flight in [task for task, each in self._flights.items() if each is courier]:
+                flight.cancel()
+        for number in held.own - self._couriers.keys():
+            self._couriers[number] = Courier(number, Pace(monotonic()))
+        for number, courier in self._couriers.items():
+            courier.leaving = number in held.leaving
+            if courier.leaving:
+                courier.drop()
+
+    async def _refresh(self) -> None:
+        """See what was changed about endpoints for which something waits here, or whose breaker is open."""
+        read = monotonic()
+        waiting = [
+            number
+            for number, each in self._couriers.items()
+            if each.ready or each.way is None or each.breaker.state != "closed" or each.pace.resume > read
+        ]
+        if waiting:
+            try:
+                ways = await self._write(lot.ways, self._vault, waiting)
+            except Exception:
+                log.exception("The sender cannot read its endpoints and tries again.")
+                return
+            self._adopt(ways, read)
+
+    def _adopt(self, ways: dict[int, lot.Way], read: float) -> None:
+        now = monotonic()
+        for number, way in ways.items():
+            if number in self._couriers:
+                self._couriers[number].adopt(way, read, now)
+                self._pump(self._couriers[number])
+
+    # Looking: what is due.
+
+    async def _looking(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
             self._bell.clear()
-            taken = await self._taken()
-            if taken is not None:
-                self._held.update(each.id for each in taken.claimed)
-                self._begin(self._lot(taken), taken.claimed)
-            else:
+            now = monotonic()
+            rooms = {number: room for number in self.endpoints if (room := self._room(number, now)) > 0}
+            taken = await self._taken(rooms) if rooms else None
+            full = self._begin(taken, rooms) if taken else False
+            if not full:
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._bell.wait(), IDLE_SECONDS)
+                    await asyncio.wait_for(self._bell.wait(), TICK_SECONDS)
 
-    async def _taken(self) -> Lot | None:
+    def _room(self, number: int, now: float) -> int:
+        courier = self._couriers[number]
+        return courier.room(now, self._at_once) if courier.way else 0
+
+    @property
+    def _at_once(self) -> int:
+        busy = sum(1 for each in self._couriers.values() if each.taken)
+        return max(1, AT_ONCE // max(busy, 1))
+
+    async def _taken(self, rooms: dict[int, int]) -> tuple[Lot, float] | None:
+        taken = self._unnoted.union(*(self._couriers[number].taken for number in rooms))
+        read = monotonic()
         try:
-            return await self._write(self._take)
+            found = await self._write(self._look, rooms, taken)
         except Exception:
-            log.exception("The sender cannot take what is due and tries again.")
+            log.exception("The sender cannot look for what is due and tries again.")
             await asyncio.sleep(DOWN_SECONDS)
             return None
+        return (found, read) if found else None
 
-    def _take(self, tx: sa.Connection) -> Lot | None:
-        claimed = delivery.claim(tx, self._holder, self._ways.lease)
+    def _look(self, tx: sa.Connection, rooms: dict[int, int], taken: Collection[int]) -> Lot | None:
+        claimed = due.look(tx, self._holder, rooms, taken)
         return lot.load(tx, self._vault, claimed) if claimed else None
 
-    def _begin(self, work: Coroutine[Any, Any, None], claimed: Sequence[Claimed]) -> None:
+    def _begin(self, taken: tuple[Lot, float], rooms: dict[int, int]) -> bool:
+        """Begin with what was taken; gives whether there may be more."""
+        found, read = taken
+        self._adopt(found.ways, read)
+        by_endpoint: dict[int, list[Claimed]] = defaultdict(list)
+        for each in found.claimed:
+            if each.endpoint_id in self._couriers:
+                self._couriers[each.endpoint_id].taken.add(each.id)
+                by_endpoint[each.endpoint_id].append(each)
+        ready: list[Claimed] = []
+        for claimed in by_endpoint.values():
+            if all(each.body is not None for each in claimed):
+                ready += claimed
+            else:
+                self._start(self._make(replace(found, claimed=claimed)), claimed)
+        if ready:
+            self._rendered.put_nowait(Rendered(ready))
+        return any(len(claimed) == rooms[number] for number, claimed in by_endpoint.items())
+
+    # Making: the bodies, each endpoint's by itself, so that a slow document delays its own endpoint only.
+
+    def _start(self, work: Coroutine[Any, Any, None], claimed: Sequence[Claimed]) -> None:
         task = asyncio.create_task(self._surviving(work, claimed))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._work.add(task)
+        task.add_done_callback(self._work.discard)
 
     async def _surviving(self, work: Coroutine[Any, Any, None], claimed: Sequence[Claimed]) -> None:
-        """What fails unforeseen is not held on to: its lease ends, and it is tried again."""
+        """What fails unforeseen is not held on to: it is tried again."""
         try:
             await work
         except Exception:
             log.exception("Deliveries failed unforeseen and are tried again.")
-            self._held.difference_update(each.id for each in claimed)
+            await asyncio.sleep(DOWN_SECONDS)
+            self._let_go(claimed)
 
-    async def _lot(self, taken: Lot) -> None:
-        """Render what is missing, keep the bytes, and only then send."""
+    def _let_go(self, claimed: Iterable[Claimed]) -> None:
+        for each in claimed:
+            if each.endpoint_id in self._couriers:
+                self._couriers[each.endpoint_id].taken.discard(each.id)
+        self.ring()
+
+    async def _make(self, part: Lot) -> None:
+        async with asyncio.timeout(RENDER_SECONDS):
+            self._rendered.put_nowait(await lot.render(part, self._render))
+
+    async def _keeping(self) -> None:
+        """Store bodies as they are made, many in one transaction, and only then send."""
+        while True:
+            made = await _all(self._rendered)
+            new = {number: body for each in made for number, body in each.new.items()}
+            if new:
+                await self._persist(due.keep_bodies, new)
+            filtered = [delivery for each in made for delivery in each.filtered]
+            if filtered:
+                await self._persist(due.settle, filtered, "filtered")
+                self._let_go(filtered)
+            for each in made:
+                self._line_up(each)
+
+    def _line_up(self, made: Rendered) -> None:
         started = datetime.now(UTC)
-        rendered = await lot.render(taken, self._render)
-        if rendered.new:
-            await self._persist(delivery.keep_bodies, rendered.new)
-        for each in rendered.ready:
-            if each.endpoint_id in taken.targets:
-                self._begin(self._send(taken.targets[each.endpoint_id], each), [each])
-            else:
-                self._end(each, started, Answer("blocked", error=taken.shut[each.endpoint_id]))
-        for each, why in rendered.blocked:
+        for each, why in made.blocked:
             self._end(each, started, Answer("blocked", error=clean(why)))
+        couriers: dict[int, Courier] = {}
+        for each in made.ready:
+            courier = self._couriers.get(each.endpoint_id)
+            if courier is not None and each.id in courier.taken:
+                courier.ready.append(each)
+                couriers[each.endpoint_id] = courier
+        for courier in couriers.values():
+            self._pump(courier)
 
-    async def _send(self, target: Target, each: Claimed) -> None:
+    # Sending.
+
+    def _pump(self, courier: Courier) -> None:
+        """Send what may go now, and come back when more may."""
+        while courier.ready and courier.way is not None and not self._stopping:
+            now = monotonic()
+            wait = courier.wait(now, self._at_once) if now < self._valid_until else TICK_SECONDS
+            if wait > 0:
+                if wait < TICK_SECONDS:
+                    asyncio.get_running_loop().call_later(wait, self._pump, courier)
+                return
+            probe = courier.breaker.state != "closed"
+            if probe:
+                courier.breaker.probe()
+                courier.unsaved = True
+            courier.flying += 1
+            courier.pace.went()
+            flight = asyncio.create_task(self._fly(courier, courier.ready.popleft(), probe=probe))
+            self._flights[flight] = courier
+            flight.add_done_callback(self._flights.pop)
+
+    async def _fly(self, courier: Courier, each: Claimed, *, probe: bool) -> None:
         started = datetime.now(UTC)
-        self._end(each, started, await self._post.send(target, each.message, each.body or b""))
+        try:
+            answer = await self._answer(courier, each, probe=probe)
+        except asyncio.CancelledError:
+            courier.breaker.abandon(monotonic())
+            courier.taken.discard(each.id)
+            raise
+        except Exception as wrong:
+            log.exception("A delivery failed unforeseen.")
+            answer = Answer("failed", error=clean(repr(wrong)))
+        finally:
+            courier.flying -= 1
+        courier.answered(answer, monotonic())
+        self._end(each, started, answer, counted=not (probe and answer.outcome != "delivered"))
+        self._pump(courier)
 
-    def _end(self, each: Claimed, started: datetime, answer: Answer) -> None:
+    async def _answer(self, courier: Courier, each: Claimed, *, probe: bool) -> Answer:
+        way = courier.way
+        assert way is not None
+        if probe:
+            await self._save([courier])
+        if way.target is None:
+            return Answer("blocked", error=way.shut)
+        answer = await self._post.send(way.target, each.message, each.body or b"")
+        return await self._verified(each, answer) if each.purpose == verification.PURPOSE else answer
+
+    async def _verified(self, each: Claimed, answer: Answer) -> Answer:
+        """A handshake is made with an answer that echoes its challenge."""
+        if answer.outcome != "delivered":
+            return answer
+        if not verification.echoes(each.body or b"", answer.response):
+            return replace(answer, outcome="refused", error="The answer does not echo the challenge.")
+        await self._persist(verification.passed, each.endpoint_id)
+        return answer
+
+    def _end(self, each: Claimed, started: datetime, answer: Answer, *, counted: bool = True) -> None:
         taken = datetime.now(UTC) - started
         wait = None
         if answer.outcome != "delivered":
-            wait = schedule.wait(each.attempts + 1, answer.retry_after, self._ways.delays)
+            wait = schedule.wait(each.failures + 1, answer.retry_after, self._ways.delays) if counted else 0.0
+        self._unnoted.add(each.id)
         self._outcomes.put_nowait(
             Tried(
                 delivery=each,
@@ -152,51 +365,96 @@ class Sender:
                 status=answer.status,
                 error=answer.error,
                 response=answer.response,
+                request=answer.request,
                 wait=wait,
+                counted=counted and answer.outcome != "delivered",
                 gone=answer.gone,
             )
         )
 
+    # Noting: what came of it.
+
     async def _noting(self) -> None:
-        """Note outcomes as they come, many in one transaction, and renew the leases of what is still held."""
-        renewed = monotonic()
+        """Note outcomes as they come, many in one transaction."""
         while True:
-            tried = await self._outcomes_within(self._ways.lease / 3)
-            if tried:
-                await self._persist(self._note, tried)
-                self._settle(tried)
-            if self._held and monotonic() - renewed > self._ways.lease / 3:
-                await self._persist(delivery.renew, self._holder, list(self._held), self._ways.lease)
-                renewed = monotonic()
+            tried = await _all(self._outcomes)
+            for courier in self._judge(tried):
+                courier.unsaved = True
+            await self._save([each for each in self._couriers.values() if each.unsaved])
+            for number in sorted({each.delivery.endpoint_id for each in tried if each.gone}):
+                await self._persist(
+                    endpoint.disable, number, "The receiver answered 410: it wants nothing more."
+                )
+            await self._note(tried)
+            self._settle(tried)
 
-    async def _outcomes_within(self, seconds: float) -> list[Tried]:
+    def _judge(self, tried: Sequence[Tried]) -> Iterable[Courier]:
+        """The couriers whose endpoint begins or ceases to fail with these outcomes."""
+        now = datetime.now(UTC)
+        well = {each.delivery.endpoint_id for each in tried if each.outcome == "delivered"}
+        for number in {each.delivery.endpoint_id for each in tried} & self._couriers.keys():
+            courier = self._couriers[number]
+            if number in well:
+                changed = courier.failing_since is not None
+                courier.failing_since = None
+            else:
+                since = standing.failed(courier.failing_since, courier.failed_at, now)
+                late = courier.failed_at is None or now - courier.failed_at > standing.NOTICED
+                changed = since != courier.failing_since or late
+                courier.failing_since, courier.failed_at = since, now if changed else courier.failed_at
+            if changed:
+                yield courier
+
+    async def _save(self, couriers: Sequence[Courier]) -> None:
+        """Store how endpoints stand. What their breaker held back flows at once when it has closed."""
+        if not couriers:
+            return
+        now = monotonic()
+        for courier in couriers:
+            courier.unsaved = False
+        closed = [
+            each.endpoint_id
+            for each in couriers
+            if each.breaker.state == "closed" and each.way is not None and each.way.row["breaker"] != "closed"
+        ]
+        standings = [_standing(each, now) for each in couriers]
+        await self._persist(standing.save, standings, self._ways.failing_days, closed)
+        for courier in couriers:
+            courier.saved = monotonic()
+            if courier.way is not None:
+                courier.way.row["breaker"] = courier.breaker.state
+
+    async def _note(self, tried: Sequence[Tried]) -> None:
+        """Note outcomes, each by itself where PostgreSQL refuses them together."""
         try:
-            tried = [await asyncio.wait_for(self._outcomes.get(), seconds)]
-        except TimeoutError:
-            return []
-        while not self._outcomes.empty():
-            tried.append(self._outcomes.get_nowait())
-        return tried
-
-    def _note(self, tx: sa.Connection, tried: Sequence[Tried]) -> None:
-        delivery.note(tx, self._holder, tried)
-        for number in sorted({each.delivery.endpoint_id for each in tried if each.gone}):
-            endpoint.disable(tx, number, "The receiver answered 410: it wants nothing more.")
+            await self._persist(due.note, self._holder, tried)
+        except sa.exc.DBAPIError:
+            log.exception("Outcomes of %d deliveries cannot be stored together.", len(tried))
+            if len(tried) == 1:
+                plain = replace(
+                    tried[0], error="What came back cannot be stored.", response=None, request=None
+                )
+                await self._persist(due.note, self._holder, [plain])
+                return
+            for each in tried:
+                await self._note([each])
 
     def _settle(self, tried: Sequence[Tried]) -> None:
         for each in tried:
-            self._held.discard(each.delivery.id)
+            self._unnoted.discard(each.delivery.id)
             self._ways.noted(each)
             self._outcomes.task_done()
-        self.ring()
+        self._let_go(each.delivery for each in tried)
 
     async def _persist(
         self, work: Callable[Concatenate[sa.Connection, P], T], *args: P.args, **more: P.kwargs
     ) -> None:
-        """Do it, however often the database has to be waited for."""
+        """Do it, however often the database has to be waited for. What it refuses for good is raised."""
         while True:
             try:
                 await self._write(work, *args, **more)
+            except (sa.exc.DataError, sa.exc.IntegrityError):
+                raise
             except Exception:
                 log.exception("The sender cannot note what it did and tries again.")
                 await asyncio.sleep(DOWN_SECONDS)
@@ -209,7 +467,28 @@ class Sender:
         """One short transaction in a thread."""
 
         def run() -> T:
-            with self._database.write(HUB) as tx:
+            with self._database.engine.begin() as tx:
                 return work(tx, *args, **more)
 
         return await asyncio.get_running_loop().run_in_executor(self._threads, run)
+
+
+async def _all(queue: asyncio.Queue[T]) -> list[T]:
+    """What is in a queue, once there is something."""
+    found = [await queue.get()]
+    while not queue.empty():
+        found.append(queue.get_nowait())
+    return found
+
+
+def _standing(courier: Courier, now: float) -> Standing:
+    rest = courier.pace.resume - now
+    return Standing(
+        endpoint_id=courier.endpoint_id,
+        state=courier.breaker.state,
+        failures=courier.breaker.failures,
+        pause=courier.breaker.pause(now),
+        rest=rest if rest > 0 else None,
+        failing_since=courier.failing_since,
+        failed_at=courier.failed_at,
+    )

@@ -1,0 +1,74 @@
+"""One endpoint in the process that holds it: what is ready for it, what is under way, and whether more may go."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from webhooks.breaker import Breaker
+from webhooks.delivery import Claimed
+from webhooks.lot import Way
+from webhooks.pace import Pace
+from webhooks.post import Answer
+
+
+@dataclass(eq=False)
+class Courier:
+    """Times are a monotonic clock's.
+
+    ``taken``: deliveries of which no note is stored yet, ``ready`` those among them that wait for their turn, and
+    ``flying`` how many requests are under way. ``failing_since``, ``failed_at``: as they are stored. ``saved``: when
+    the state was last stored; what was read before that is out of date.
+    """
+
+    endpoint_id: int
+    pace: Pace
+    breaker: Breaker = field(default_factory=Breaker)
+    way: Way | None = None
+    taken: set[int] = field(default_factory=set)
+    ready: deque[Claimed] = field(default_factory=deque)
+    flying: int = 0
+    leaving: bool = False
+    unsaved: bool = False
+    saved: float = 0.0
+    failing_since: datetime | None = None
+    failed_at: datetime | None = None
+
+    def adopt(self, way: Way, read: float, now: float) -> None:
+        """Take over how the endpoint stands, as it was read at ``read``."""
+        self.way = way
+        row = way.row
+        self.pace.set(row["rate"], row["in_flight"])
+        if self.unsaved or read < self.saved:
+            return
+        self.failing_since, self.failed_at = row["failing_since"], row["failed_at"]
+        self.pace.resume = now + (row["resume_wait"] or 0.0)
+        if row["breaker"] == "closed" or self.breaker.state == "closed":
+            self.breaker.adopt(row["breaker"], row["breaker_failures"], row["breaker_wait"] or 0.0, now)
+
+    def room(self, now: float, at_once: int) -> int:
+        """How many more deliveries are worth taking, ``at_once`` being this process's share for an endpoint."""
+        if self.leaving or now < self.pace.resume or self.breaker.wait(now) > 0:
+            return 0
+        if self.breaker.state != "closed":
+            return 0 if self.taken else 1
+        return max(0, min(self.pace.ahead, 4 * at_once) - len(self.taken))
+
+    def wait(self, now: float, at_once: int) -> float:
+        """Seconds until the next request may go; zero for now, infinite until an answer."""
+        if self.leaving or self.flying >= at_once:
+            return math.inf
+        return max(self.breaker.wait(now), self.pace.wait(now, self.flying))
+
+    def answered(self, answer: Answer, now: float) -> None:
+        """Take in what came of a request."""
+        put_off = self.pace.answered(answer, now)
+        changed = self.breaker.answered(well=answer.outcome == "delivered", now=now)
+        self.unsaved = self.unsaved or put_off or changed
+
+    def drop(self) -> None:
+        """Forget what waits for its turn: it is still due, and taken again when there is room."""
+        self.taken.difference_update(each.id for each in self.ready)
+        self.ready.clear()

@@ -1,0 +1,128 @@
+"""What is due at the endpoints that a process holds: taken, kept, and noted.
+
+Nothing is written to take a delivery. That one process at a time holds an endpoint (``webhooks.lease``) is what keeps
+two from sending the same, and every note asks once more whether it still does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
+
+from webhooks.delivery import MOVE_ON, Claimed, Tried, lock_lanes
+
+# Each endpoint is looked at by itself, and no further than what it has room for: a long queue delays no other.
+LOOK = sa.text(
+    """
+    SELECT line.id AS endpoint_id, d.id, d.sequence, d.purpose, d.message, d.type, d.aggregate, d.aggregate_id,
+        d.occurred_at, d.body, d.attempts, d.failures
+    FROM unnest(CAST(:endpoints AS bigint[]), CAST(:rooms AS bigint[])) AS line (id, room)
+    JOIN webhook_line held ON held.endpoint_id = line.id AND held.holder = :holder
+    JOIN webhook_endpoint e ON e.id = line.id AND e.disabled_at IS NULL
+    CROSS JOIN LATERAL (
+        (SELECT * FROM webhook_delivery due
+        WHERE (NOT e.verify OR e.verified_at IS NOT NULL)
+            AND due.endpoint_id = line.id AND due.due_at <= now() AND due.id <> ALL (CAST(:taken AS bigint[]))
+        ORDER BY due.due_at, due.sequence
+        LIMIT line.room)
+        UNION ALL
+        (SELECT * FROM webhook_delivery due
+        WHERE e.verify AND e.verified_at IS NULL AND due.purpose = 'verification'
+            AND due.endpoint_id = line.id AND due.due_at <= now() AND due.id <> ALL (CAST(:taken AS bigint[]))
+        LIMIT line.room)) d
+    """
+)
+
+KEEP = sa.text(
+    """
+    UPDATE webhook_delivery d SET body = kept.body
+    FROM unnest(CAST(:ids AS bigint[]), CAST(:bodies AS bytea[])) AS kept (id, body) WHERE d.id = kept.id
+    """
+)
+
+# What another process holds by now is theirs to note. One that failed waits for those before it in its lane, which
+# somebody may have sent again meanwhile.
+NOTE = sa.text(
+    """
+    WITH tried AS (
+        SELECT t.* FROM jsonb_to_recordset(:tried) AS t (id bigint, endpoint_id bigint, outcome text,
+            wait double precision, counted integer, started_at timestamptz, milliseconds bigint, status bigint,
+            error text, response text, request jsonb)
+        JOIN webhook_line held ON held.endpoint_id = t.endpoint_id AND held.holder = :holder
+    ), noted AS (
+        UPDATE webhook_delivery d SET
+            attempts = d.attempts + 1,
+            failures = d.failures + t.counted,
+            delivered_at = CASE WHEN t.outcome = 'delivered' THEN now() END,
+            parked_at = CASE WHEN t.outcome <> 'delivered' AND t.wait IS NULL THEN now() END,
+            due_at = CASE WHEN t.outcome <> 'delivered' AND NOT EXISTS (
+                SELECT FROM webhook_delivery earlier JOIN webhook_endpoint e ON e.id = earlier.endpoint_id
+                WHERE earlier.endpoint_id = d.endpoint_id AND earlier.aggregate = d.aggregate
+                    AND earlier.aggregate_id = d.aggregate_id AND earlier.sequence < d.sequence
+                    AND earlier.delivered_at IS NULL AND e.ordered
+            ) THEN now() + make_interval(secs => t.wait) END
+        FROM tried t WHERE d.id = t.id AND d.delivered_at IS NULL
+        RETURNING d.id, d.attempts
+    )
+    INSERT INTO webhook_attempt
+        (delivery_id, number, started_at, milliseconds, outcome, status, error, response, request)
+    SELECT t.id, n.attempts, t.started_at, t.milliseconds, t.outcome, t.status, t.error, t.response, t.request
+    FROM tried t JOIN noted n ON n.id = t.id
+    """
+)
+
+SETTLE = sa.text(
+    """
+    UPDATE webhook_delivery SET delivered_at = now(), due_at = NULL, parked_at = NULL, skipped = :reason
+    WHERE id = ANY (:ids) AND delivered_at IS NULL
+    """
+)
+
+
+def look(tx: sa.Connection, holder: UUID, rooms: Mapping[int, int], taken: Collection[int]) -> list[Claimed]:
+    """What is due, at most so much for each endpoint as it has room for, without what is taken already."""
+    given = {"endpoints": list(rooms), "rooms": list(rooms.values()), "taken": list(taken), "holder": holder}
+    return [Claimed(**row) for row in tx.execute(LOOK, given).mappings()]
+
+
+def keep_bodies(tx: sa.Connection, bodies: Mapping[int, bytes]) -> None:
+    """Store what was rendered, before it is sent: every later attempt sends the same bytes."""
+    tx.execute(KEEP, {"ids": list(bodies), "bodies": list(bodies.values())})
+
+
+def note(tx: sa.Connection, holder: UUID, tried: Sequence[Tried]) -> None:
+    """Store what came of attempts, and let the lanes of the delivered ones move on."""
+    lock_lanes(tx, {each.delivery.endpoint_id for each in tried}, shared=True)
+    rows = sa.bindparam("tried", [_row(each) for each in tried], type_=JSONB)
+    tx.execute(NOTE.bindparams(rows), {"holder": holder})
+    done = [each.delivery.id for each in tried if each.outcome == "delivered"]
+    if done:
+        tx.execute(MOVE_ON, {"ids": done})
+
+
+def settle(tx: sa.Connection, skipped: Collection[Claimed], reason: str) -> None:
+    """Be done with deliveries that are not to be sent, and let their lanes move on."""
+    lock_lanes(tx, {each.endpoint_id for each in skipped}, shared=True)
+    ids = [each.id for each in skipped]
+    tx.execute(SETTLE, {"ids": ids, "reason": reason})
+    tx.execute(MOVE_ON, {"ids": ids})
+
+
+def _row(tried: Tried) -> dict[str, Any]:
+    return {
+        "id": tried.delivery.id,
+        "endpoint_id": tried.delivery.endpoint_id,
+        "outcome": tried.outcome,
+        "wait": tried.wait,
+        "counted": int(tried.counted),
+        "started_at": tried.started_at.isoformat(),
+        "milliseconds": tried.milliseconds,
+        "status": tried.status,
+        "error": tried.error,
+        "response": tried.response,
+        "request": tried.request,
+    }
