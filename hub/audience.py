@@ -212,7 +212,7 @@ def channels_of(viewer: Viewer, channel_id: int | None = None) -> list[int] | No
     return None if viewer.channel_ids is None else sorted(viewer.channel_ids)
 
 
-def view(record: Any, channels: Any) -> sa.TableValuedAlias:
+def view(record: Any, channels: Any) -> Any:
     """What a record of the feed is to some channels: its ``events`` and ``changes``, to be joined laterally.
 
     ``record``: a table like the feed, or an alias of it. ``channels``: ids, or SQL for them.

@@ -67,6 +67,7 @@ def statements(kept: Sequence[Part], schema: str) -> str:
     return (
         flush.statements(kept, schema)
         + audience.statements(kept)
+        + sequencer.statements()
         + guards.SHARED
         + "".join(each)
         + guards.of_references(kept)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 from contextlib import suppress
 from datetime import timedelta
-from functools import cache
 from threading import Event
 from typing import Any, cast
 
@@ -19,7 +18,6 @@ import sqlalchemy as sa
 from hub import audience
 from hub.db import Database
 from hub.feed import KEEP_DAYS, Feed, Head, is_partition
-from hub.outbox import Pending
 from hub.postgres import libpq
 from hub.wake import CHANNEL, COMMITTED, ME, SEQUENCED
 
@@ -37,88 +35,102 @@ FIRST_LOCK = 4_823_002
 
 log = logging.getLogger(__name__)
 
-# The head is locked by a statement of its own: the next one sees what the holder before us has committed.
-MOVE = """
+# Each statement of the function sees what was committed before it: after waiting for the head, what the holder before
+# us has moved is gone. Only sequencers notify: the lock that this takes at their commit holds up no writer.
+SEQUENCE = """
+CREATE OR REPLACE FUNCTION hub_sequence(most integer, me text, OUT moved bigint, OUT last bigint) LANGUAGE plpgsql
+SET plan_cache_mode = force_generic_plan SET enable_nestloop = off AS $$
+BEGIN
+    moved := 0;
+    IF NOT EXISTS (SELECT FROM pending) THEN
+        RETURN;
+    END IF;
+    SELECT sequence INTO last FROM head FOR UPDATE;
     WITH batch AS (
-        DELETE FROM pending WHERE id = ANY (ARRAY(SELECT id FROM pending ORDER BY id LIMIT :batch)) RETURNING *
+        DELETE FROM pending WHERE id = ANY (ARRAY(SELECT id FROM pending ORDER BY id LIMIT most)) RETURNING *
     ), heard AS (
         {heard}
     )
     INSERT INTO feed (sequence, type, aggregate, aggregate_id, version, kind, events, changes,
         actor, source, reason, occurred_at)
-    SELECT :head + row_number() OVER (ORDER BY id), type, aggregate, aggregate_id, version, kind, events, changes,
+    SELECT last + row_number() OVER (ORDER BY id), type, aggregate, aggregate_id, version, kind, events, changes,
         actor, source, reason, occurred_at
-    FROM batch
+    FROM batch;
+    GET DIAGNOSTICS moved = ROW_COUNT;
+    last := last + moved;
+    UPDATE head SET sequence = last;
+    PERFORM pg_notify('{channel}', me);
+END $$;
 """
+
+MOVE = "SELECT moved, last FROM hub_sequence(%s, %s)"
+
+
+def statements() -> str:
+    """The SQL function that moves a batch. It can be made again at any time."""
+    return SEQUENCE.format(heard=audience.kept_from("batch"), channel=CHANNEL)
 
 
 def step(tx: sa.Connection, batch: int = BATCH) -> int:
     """Move one batch of pending records into the feed; gives how many there were."""
-    if tx.scalar(sa.select(Pending.id).limit(1)) is None:
-        return 0
-    head = tx.execute(sa.select(Head.sequence).with_for_update()).scalar_one()
-    _provide(tx, head + 1, head + batch)
-    moved = tx.execute(_move(), {"batch": batch, "head": head}).rowcount
-    # Only sequencers notify: the lock that this takes at their commit holds up no writer.
-    told = sa.func.pg_notify(CHANNEL, ME)
-    tx.execute(sa.update(Head).values(sequence=head + moved).returning(told))
-    return moved
-
-
-@cache
-def _move() -> sa.TextClause:
-    return sa.text(MOVE.format(heard=audience.kept_from("batch")))
+    prepare(tx, batch)
+    moved = tx.scalar(sa.text("SELECT moved FROM hub_sequence(:batch, :me)"), {"batch": batch, "me": ME})
+    return cast("int", moved)
 
 
 def run(database: Database, stop: Event) -> None:
     """Sequence until ``stop`` is set. A database that goes away is waited for."""
-    watch = Watch(database.url)
+    mover = Mover(database)
     heard = COMMITTED.rings
     while not stop.is_set():
         try:
-            moved = _moved(database) if watch.sees_any() else 0
-            pause = watch.pause
+            moved, pause = mover.move(), mover.pause
         except (psycopg.Error, sa.exc.DBAPIError) as error:
             log.warning("The sequencer lost the database and tries again: %s", getattr(error, "orig", error))
-            watch.close()
-            moved, pause = 0, DOWN_SECONDS
+            moved, pause = mover.lost()
         except Exception:
             # A pool without a free connection, or whatever else: without this thread the feed stands still.
             log.exception("The sequencer failed and tries again.")
-            moved, pause = 0, DOWN_SECONDS
+            moved, pause = mover.lost()
+        if moved:
+            SEQUENCED.ring()
         if moved < BATCH:
             heard = COMMITTED.wait(heard, pause)
-    watch.close()
+    mover.close()
 
 
-def _moved(database: Database) -> int:
-    with database.engine.begin() as tx:
-        moved = step(tx)
-    if moved:
-        SEQUENCED.ring()
-    return moved
+class Mover:
+    """Moves what waits, on a connection of its own, and has partitions ready for what comes."""
 
-
-class Watch:
-    """Looks whether anything waits, on a connection of its own: a look costs a tenth of a transaction."""
-
-    def __init__(self, url: str) -> None:
-        self._url = libpq(url)
+    def __init__(self, database: Database) -> None:
+        self._database = database
         self._connection: psycopg.Connection[Any] | None = None
         self._is_first = False
+        self._ready_through = 0
 
     @property
     def pause(self) -> float:
         """Seconds until the next look."""
         return FIRST_SECONDS if self._is_first else OTHERS_SECONDS
 
-    def sees_any(self) -> bool:
-        """Whether a committed change has no sequence yet."""
+    def move(self) -> int:
+        """Move a batch; gives how many records there were. One round trip, also where there is nothing to do."""
         if self._connection is None:
-            self._connection = psycopg.connect(self._url, autocommit=True, application_name="hub sequencer")
+            self._connection = psycopg.connect(
+                libpq(self._database.url), autocommit=True, application_name="hub sequencer"
+            )
+            self._make_ready()
         if not self._is_first:
-            self._is_first = self._ask("SELECT pg_try_advisory_lock(%s)", FIRST_LOCK)
-        return self._ask("SELECT EXISTS (SELECT FROM pending)")
+            (self._is_first,) = self._ask("SELECT pg_try_advisory_lock(%s)", FIRST_LOCK)
+        moved, last = self._ask(MOVE, BATCH, ME)
+        if moved and last + BATCH > self._ready_through:
+            self._make_ready()
+        return cast("int", moved)
+
+    def lost(self) -> tuple[int, float]:
+        """Begin anew after a while."""
+        self.close()
+        return 0, DOWN_SECONDS
 
     def close(self) -> None:
         """Give the connection back, and the first place with it."""
@@ -127,17 +139,20 @@ class Watch:
                 self._connection.close()
         self._connection, self._is_first = None, False
 
-    def _ask(self, question: str, *values: object) -> bool:
+    def _make_ready(self) -> None:
+        with self._database.engine.begin() as tx:
+            self._ready_through = prepare(tx)
+
+    def _ask(self, question: str, *values: object) -> tuple[Any, ...]:
         assert self._connection is not None
-        row = self._connection.execute(question, values or None, prepare=True).fetchone()
-        return cast("tuple[bool]", row)[0]
+        return cast("tuple[Any, ...]", self._connection.execute(question, values, prepare=True).fetchone())
 
 
-def prepare(tx: sa.Connection) -> None:
-    """Make the head and the first partitions where they are missing."""
+def prepare(tx: sa.Connection, batch: int = BATCH) -> int:
+    """Make the head and the next partitions where they are missing; gives the last sequence that has one."""
     tx.execute(sa.text("INSERT INTO head DEFAULT VALUES ON CONFLICT DO NOTHING"))
     head = tx.execute(sa.select(Head.sequence).with_for_update()).scalar_one()
-    _provide(tx, head + 1, head + BATCH)
+    return _provide(tx, head + 1, head + batch)
 
 
 def drop_old(tx: sa.Connection, days: float = KEEP_DAYS) -> int:
@@ -163,12 +178,13 @@ def _is_young(tx: sa.Connection, last: int, days: float) -> bool:
     return tx.scalar(sa.select(Feed.sequenced_at >= limit).where(Feed.sequence == last)) is not False
 
 
-def _provide(tx: sa.Connection, first: int, last: int) -> None:
-    """Have a partition for every sequence from ``first`` to ``last``, and one more ahead."""
+def _provide(tx: sa.Connection, first: int, last: int) -> int:
+    """Have a partition for every sequence from ``first`` to ``last``, and one more ahead; gives where that ends."""
     have = _partitions(tx)
     for start in range(_start(first), _start(last) + PARTITION + 1, PARTITION):
         if start not in have:
             _attach(tx, start)
+    return _start(last) + 2 * PARTITION - 1
 
 
 def _attach(tx: sa.Connection, start: int) -> None:
