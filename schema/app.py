@@ -11,7 +11,7 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.tools import create_type
 from strawberry.types import ExecutionContext
 
-from schema import change, mutation, query, shortcut, token, variant_command
+from schema import change, mutation, query, shortcut, token, variant_command, webhook_event
 from schema import job as work
 from schema import webhook_delivery as deliveries
 from schema import webhook_endpoint as endpoints
@@ -21,6 +21,7 @@ from schema.job import JobConnection, JobNode
 from schema.scalar import SCALARS
 from schema.webhook_delivery import WebhookDeliveryConnection
 from schema.webhook_endpoint import WebhookEndpoint
+from schema.webhook_event import WebhookEventType
 
 
 @strawberry.type(name="Query", description="What can be asked of the hub.")
@@ -31,6 +32,7 @@ class Root(query.Query):  # type: ignore[misc,valid-type]  # made when it is imp
     webhook_endpoint: WebhookEndpoint | None = endpoints.SINGLE
     webhook_endpoints: list[WebhookEndpoint] = endpoints.PLURAL
     webhook_deliveries: WebhookDeliveryConnection = deliveries.FIELD
+    webhook_event_types: list[WebhookEventType] = webhook_event.FIELD
     job: JobNode | None = work.SINGLE
     jobs: JobConnection = work.PLURAL
 

@@ -5,23 +5,24 @@ Both are read from the registry, the nouns' declarations and the payload documen
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
 import orjson
-from graphql import parse
 
 from hub import registry
 from hub.db import Json
 from hub.token import EVERY_SCOPE
 from hub.viewer import Viewer
-from schema import example, payload_default
-from schema.payload_shape import nullable, shape
-from webhooks import event
+from schema import example, payload_default, payload_document
+from schema.payload_shape import nullable
+from webhooks import endpoint, event
 from webhooks.event import EventType
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 STAMP: Json = {"type": "string", "format": "date-time"}
+NOTHING: Json = {"type": "null"}
 ANY_CHANNEL = 1
 """Stands for some channel: which one does not change what is read."""
 
@@ -29,7 +30,9 @@ ANY_CHANNEL = 1
 def of(about: EventType, data: Json | None = None) -> Json:
     """The JSON Schema of the bodies that tell of an event. ``data``: that of the answer to the endpoint's own document."""
     kinds = [about.kind] if about.kind else list(event.KINDS)
-    shown = nullable(default(about.aggregate) if data is None else data)
+    shown = (
+        nullable(default(about.aggregate)) if data is None else data if data is NOTHING else nullable(data)
+    )
     return {
         "$schema": DIALECT,
         "title": about.name,
@@ -50,7 +53,7 @@ def of(about: EventType, data: Json | None = None) -> Json:
             entity=_entity(about.aggregate),
             changed=_changed(),
             source={"description": "The system that the new values come from.", "type": "string"},
-            data={"type": "null"} if about.kind == "deleted" else shown,
+            data=NOTHING if about.kind == "deleted" else shown,
         ),
     }
 
@@ -77,7 +80,29 @@ def answer(document: str) -> Json:
     """The JSON Schema of the answer to a valid document."""
     from schema.app import schema  # the whole schema imports this module
 
-    return shape(parse(document), schema()._schema)  # noqa: SLF001 - has no public name
+    return payload_document.of(schema()).shape(document)
+
+
+def bodies(row: Mapping[str, Any]) -> list[Json]:
+    """The JSON Schemas of what an endpoint gets. ``row``: its columns."""
+    seen = event.seen_by(endpoint.viewer(row))
+    return [body(row, about) for about in event.asked(row["event_types"]) if about.aggregate in seen]
+
+
+def body(row: Mapping[str, Any], about: EventType) -> Json:
+    """The JSON Schema of the bodies by which an endpoint is told of an event."""
+    return of(about, _data(row, about))
+
+
+def _data(row: Mapping[str, Any], about: EventType) -> Json:
+    from schema.app import schema
+
+    if row["thin"]:
+        return NOTHING
+    if row["document"] is None:
+        return answer(payload_default.text(about.aggregate, endpoint.viewer(row)))
+    reads = payload_document.of(schema()).noun(row["document"])
+    return answer(row["document"]) if reads in (None, about.aggregate) else NOTHING
 
 
 def example_of(about: EventType) -> Json:

@@ -32,14 +32,15 @@ from graphql import (
 from strawberry.schema.schema import validate_document
 
 from hub import ids
-from hub.db import Database
+from hub.db import Database, Json
 from hub.errors import HubError, Invalid
 from hub.viewer import Viewer
-from schema import nouns, payload_default, rule
+from schema import nouns, payload_default, payload_permission, rule
 from schema.context import Context
 from schema.cost import DEAREST, requested
 from schema.declare import Noun
 from schema.document import REMEMBERED, Document, Documents
+from schema.payload_shape import shape
 
 EXAMPLE = "query ($id: ID!) { product(id: $id) { slug } }"
 ID = "id"
@@ -66,11 +67,25 @@ class PayloadDocuments:
         if noun is not None:
             rule.opened(viewer, noun)
             rule.passed(viewer, noun.requires, root.name.value)
+        payload_permission.check(document, self._schema._schema, viewer)  # noqa: SLF001 - has no public name
         price = requested(document, None, {})
         if price > DEAREST:
             raise Invalid(
                 f"The document asks for up to {price} objects, at most {DEAREST} are given: take smaller pages."
             )
+
+    def cost(self, text: str) -> int:
+        """How many objects a valid document asks for at most."""
+        return requested(self._prepare(text), None, {})
+
+    def shape(self, text: str) -> Json:
+        """The JSON Schema of the answer to a valid document."""
+        return shape(self._prepare(text), self._schema._schema)  # noqa: SLF001 - has no public name
+
+    def noun(self, text: str) -> str | None:
+        """The noun that a valid document reads; null for one that reads any."""
+        found = _nouns().get(_root(self._prepare(text)).name.value)
+        return None if found is None else found.name
 
     def renderer(self, database: Database) -> Render:
         """Make the function that answers documents.

@@ -15,6 +15,7 @@ import orjson
 from hub import change, ids
 from hub.db import Json
 from hub.viewer import Viewer
+from webhooks import filter  # noqa: A004 - the noun
 from webhooks.delivery import Claimed
 
 Render = Callable[[str | None, str, Sequence[int], Viewer], Awaitable[Mapping[int, Any]]]
@@ -25,9 +26,51 @@ Without a document it is the default one of the noun.
 
 
 def make(delivery: Claimed, record: Json | None, viewer: Viewer, data: Any) -> bytes:
-    """The bytes. ``record`` is the feed's; a test has none. ``data`` is null where there is nothing to show."""
-    body = _happened(delivery, record, viewer) if record else _test(delivery)
-    return orjson.dumps({**body, "data": data})
+    """The bytes. ``record`` is the feed's, or says what the object is now; null for what is about the endpoint itself.
+
+    ``data`` is null where there is nothing to show.
+    """
+    if record is None:
+        return orjson.dumps(about_itself(delivery.type, delivery.endpoint_id, delivery.occurred_at))
+    return orjson.dumps(told(delivery, record, viewer, data))
+
+
+def told(delivery: Claimed, record: Json, viewer: Viewer, data: Any) -> Json:
+    """The body of what happened to an object."""
+    body = {
+        "type": record["type"],
+        "events": record["events"],
+        "timestamp": _stamp(record["occurred_at"]),
+        "sequence": record["sequence"],
+        "entity": _entity(delivery.aggregate, delivery.aggregate_id, record["version"]),
+        "changed": [
+            {"path": each.path, "old": each.old, "new": each.new}
+            for each in change.seen(record["changes"], viewer)
+        ],
+        "source": record["source"],
+        "data": data,
+    }
+    return body if delivery.purpose == "change" else {**body, "purpose": delivery.purpose}
+
+
+def passes(delivery: Claimed, made: bytes, tree: Json | None) -> bool:
+    """Whether the endpoint's filter lets a body through. What somebody asked for by hand is sent in any case."""
+    return tree is None or delivery.purpose != "change" or filter.passes(tree, orjson.loads(made))
+
+
+def about_itself(type_: str, endpoint_id: int, at: datetime, challenge: str | None = None) -> Json:
+    """The body of what is about the endpoint itself: a test, or the challenge that it has to echo."""
+    told: Json = {
+        "type": type_,
+        "events": [type_],
+        "timestamp": _stamp(at),
+        "sequence": None,
+        "entity": _entity("webhook_endpoint", endpoint_id, None),
+        "changed": [],
+        "source": "hub",
+        "data": None,
+    }
+    return told if challenge is None else {**told, "challenge": challenge}
 
 
 async def data(
@@ -45,36 +88,8 @@ async def data(
     return answers
 
 
-def _happened(delivery: Claimed, record: Json, viewer: Viewer) -> Json:
-    return {
-        "type": record["type"],
-        "events": record["events"],
-        "timestamp": _stamp(record["occurred_at"]),
-        "sequence": record["sequence"],
-        "entity": _entity(delivery, record["version"]),
-        "changed": [
-            {"path": each.path, "old": each.old, "new": each.new}
-            for each in change.seen(record["changes"], viewer)
-        ],
-        "source": record["source"],
-    }
-
-
-def _test(delivery: Claimed) -> Json:
-    return {
-        "type": delivery.type,
-        "events": [delivery.type],
-        "timestamp": _stamp(delivery.occurred_at),
-        "sequence": None,
-        "entity": _entity(delivery, None),
-        "changed": [],
-        "source": None,
-    }
-
-
-def _entity(delivery: Claimed, version: int | None) -> Json:
-    number = ids.encode(delivery.aggregate, delivery.aggregate_id)
-    return {"type": delivery.aggregate, "id": number, "version": version}
+def _entity(aggregate: str, number: int, version: int | None) -> Json:
+    return {"type": aggregate, "id": ids.encode(aggregate, number), "version": version}
 
 
 def _stamp(moment: datetime) -> str:

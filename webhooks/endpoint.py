@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
+import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
@@ -15,18 +17,24 @@ from sqlalchemy.orm import Mapped, mapped_column
 from hub import feed, ids
 from hub.channel import Channel
 from hub.db import Base, Id, Json
-from hub.errors import Forbidden, HubError, Invalid, Limit, NotFound, Required
+from hub.errors import Forbidden, HubError, Invalid, Limit, NotFound, Path, Required
 from hub.viewer import Viewer
-from webhooks import delivery, event, guard, secret
-from webhooks.guard import Network
-from webhooks.secret import Vault
+from webhooks import delivery, event, filter_check, guard, header, secret
+from webhooks.guard import Allowed
+from webhooks.secret import Shown, Vault
 
 NOUN = "webhook_endpoint"
 """How its global ids call it."""
 
 TIMEOUTS = range(1, 31)
 IN_FLIGHT = range(1, 257)
+RATES = (0.01, 1_000.0)
+"""Requests per second: from one in 100 seconds on."""
+
 LONGEST_DOCUMENT = 20_000
+LONGEST_TEXT = 1_000
+MOST_SOURCES = 50
+SIGNING = ("v1", "v1a", "both")
 
 
 class Endpoint(Base):
@@ -34,8 +42,8 @@ class Endpoint(Base):
 
     ``event_types``: the events asked for, null for all. ``channel_id``: the channel in which the payload document
     reads; null for none. ``document``: the GraphQL document whose answer is the payload's ``data``; null for the
-    default one of its noun. ``thin``: whether there is no ``data`` at all. ``filter``: what a body must say to be sent, null for anything (``webhooks.filter``).
-    ``ignore_sources``: the systems whose own changes it is not told of.
+    default one of its noun. ``thin``: whether there is no ``data`` at all. ``filter``: what a body must say to be sent
+    (``webhooks.filter``), null for anything. ``ignore_sources``: the systems whose own changes it is not told of.
     ``scopes``, ``channel_ids``: what the payload may show, at most what its maker could see.
 
     How it is sent to. ``headers``: sealed JSON object of its own headers, null for none; ``header_names`` are not
@@ -93,16 +101,38 @@ class Endpoint(Base):
     created_by: Mapped[str]
 
 
+class Status(StrEnum):
+    """How an endpoint stands."""
+
+    ACTIVE = "active"
+    FAILING = "failing"
+    UNVERIFIED = "unverified"
+    PAUSED = "paused"
+    DISABLED = "disabled"
+
+
+def status(row: Mapping[str, Any]) -> Status:
+    """How an endpoint stands: what keeps everything from it counts before what went wrong."""
+    if row["disabled_at"] is not None:
+        return Status.PAUSED if row["paused"] else Status.DISABLED
+    if row["verify"] and row["verified_at"] is None:
+        return Status.UNVERIFIED
+    return Status.FAILING if row["failing_since"] is not None or row["breaker"] != "closed" else Status.ACTIVE
+
+
 @dataclass(frozen=True)
 class Keeper:
     """What saving an endpoint needs to know of the house.
 
-    ``check_document``: raises ``hub.errors.Invalid`` for a payload document that the viewer cannot run.
+    ``check_document``: raises ``hub.errors.Invalid`` for a payload document that the viewer cannot run. ``bodies``: the
+    JSON Schemas of what an endpoint will get, from its row. ``challenge``: sends the challenge that it has to echo.
     """
 
     vault: Vault
     check_document: Callable[[str, Viewer], None]
-    allowed: Sequence[Network] = ()
+    bodies: Callable[[Mapping[str, Any]], Sequence[Json]]
+    challenge: Callable[[sa.Connection, int], object]
+    allowed: Allowed = ()
 
 
 def viewer(row: Mapping[str, Any]) -> Viewer:
@@ -117,32 +147,55 @@ def viewer(row: Mapping[str, Any]) -> Viewer:
     )
 
 
-def create(tx: sa.Connection, keeper: Keeper, who: Viewer, given: Json) -> tuple[int, str | None]:
-    """Register an endpoint that hears what happens from now on; its id and its secret, which is shown only here.
+def create(tx: sa.Connection, keeper: Keeper, who: Viewer, given: Json) -> tuple[int, Shown]:
+    """Register an endpoint that hears what happens from now on, or after the cursor ``start_after``.
 
-    ``given`` holds columns, and ``channel`` as a code. Raises ``hub.errors.HubError`` for a wrong one.
+    Gives its id and what verifies its deliveries; a secret is shown only here. ``given`` holds columns, and ``channel``
+    as a code. Raises ``hub.errors.HubError`` for a wrong one.
     """
     who.require("webhooks", "write")
     if who.kind not in ("staff", "app"):
         raise Forbidden("Endpoints are registered with a staff or app token: this one is neither.")
     if not given.get("url"):
         raise Required("An endpoint needs an address: give url.", ("url",))
-    row = _checked(tx, keeper, given, {"channel_id": None} | _own(who))
+    row = _checked(tx, keeper, given, _blank() | _own(who))
     number = tx.execute(sa.insert(Endpoint).values(row).returning(Endpoint.id)).scalar_one()
-    feed.advance(tx, cursor(number), feed.ends(tx)[1])
-    return number, secret.add(tx, keeper.vault, number, signing=row.get("signing", "v1")).secret
+    feed.advance(tx, cursor(number), _start(tx, given))
+    _seal(tx, keeper, number, given, {})
+    if row["verify"]:
+        keeper.challenge(tx, number)
+    return number, secret.provide(tx, keeper.vault, number, row["signing"])
 
 
-def update(tx: sa.Connection, keeper: Keeper, who: Viewer, number: int, given: Json) -> None:
-    """Change what is given. ``enabled``: false pauses it; true sends again, from where it stood."""
+def update(tx: sa.Connection, keeper: Keeper, who: Viewer, number: int, given: Json) -> Shown:
+    """Change what is given. ``enabled``: false pauses it; true sends again, from where it stood.
+
+    Gives the keys that a new way of signing made.
+    """
     stands = reach(tx, who, number)
     row = _checked(tx, keeper, given, stands)
     if given.get("enabled") is not None:
         row |= _switch(stands, given["enabled"], who)
-        if given["enabled"]:
-            delivery.hurry(tx, number)
     tx.execute(sa.update(Endpoint).where(Endpoint.id == number).values(row))
-    secret.provide(tx, keeper.vault, number, row["signing"])
+    _seal(tx, keeper, number, given, stands)
+    if given.get("enabled"):
+        delivery.hurry(tx, number)
+    if row["ordered"] != stands["ordered"]:
+        delivery.line_up(tx, number, ordered=row["ordered"])
+    if row["verify"] and (not stands["verify"] or row["url"] != stands["url"]):
+        keeper.challenge(tx, number)
+    return secret.provide(tx, keeper.vault, number, row["signing"])
+
+
+def switch(tx: sa.Connection, who: Viewer, numbers: Sequence[int], *, enabled: bool) -> None:
+    """Pause or enable several endpoints, all of them or none. Raises as ``reach`` does."""
+    for place, number in enumerate(numbers):
+        with under("ids", place):
+            changes = _switch(reach(tx, who, number, ()), enabled, who)
+        if changes:
+            tx.execute(sa.update(Endpoint).where(Endpoint.id == number).values(changes))
+        if enabled:
+            delivery.hurry(tx, number)
 
 
 def delete(tx: sa.Connection, who: Viewer, number: int) -> None:
@@ -152,7 +205,7 @@ def delete(tx: sa.Connection, who: Viewer, number: int) -> None:
     tx.execute(sa.delete(feed.Cursor).where(feed.Cursor.name == cursor(number)))
 
 
-def reach(tx: sa.Connection, who: Viewer, number: int) -> Json:
+def reach(tx: sa.Connection, who: Viewer, number: int, path: Path = ("id",)) -> Json:
     """The endpoint's row, locked, for someone who may see all that it may see.
 
     Otherwise a token could turn an endpoint that sees more than itself to an address of its own.
@@ -161,10 +214,10 @@ def reach(tx: sa.Connection, who: Viewer, number: int) -> Json:
     found = tx.execute(sa.select(Endpoint.__table__).where(Endpoint.id == number).with_for_update())
     row = next((dict(each) for each in found.mappings()), None)
     if row is None:
-        raise NotFound(f'Endpoint "{ids.encode(NOUN, number)}" does not exist.', ("id",))
+        raise NotFound(f'Endpoint "{ids.encode(NOUN, number)}" does not exist.', path)
     if not covers(who, row):
         needed = ", ".join(row["scopes"])
-        raise Forbidden(f"Endpoint {row['url']} sees more than this token: use one with {needed}.", ("id",))
+        raise Forbidden(f"Endpoint {row['url']} sees more than this token: use one with {needed}.", path)
     return row
 
 
@@ -195,9 +248,15 @@ def covers(who: Viewer, row: Mapping[str, Any]) -> bool:
     return within and set(row["scopes"]) <= who.scopes
 
 
+def _blank() -> Json:
+    """A new endpoint where nothing is said."""
+    nothing = dict.fromkeys(("channel_id", "document", "filter", "event_types", "ignore_sources", "rate"))
+    return nothing | {"thin": False, "signing": "v1", "ordered": True, "verify": False}
+
+
 def _checked(tx: sa.Connection, keeper: Keeper, given: Json, stands: Json) -> Json:
     """The row that comes of it: what stands, and over it what is given."""
-    row = {name: value for name, value in stands.items() if name in _columns()}
+    row = {name: value for name, value in stands.items() if name in SAVED}
     for name, check in _CHECKS.items():
         if given.get(name) is not None:
             with under(name):
@@ -206,20 +265,94 @@ def _checked(tx: sa.Connection, keeper: Keeper, given: Json, stands: Json) -> Js
             row[name] = None
     if "channel" in given:
         row["channel_id"] = _channel(tx, given["channel"], row["channel_ids"])
-    if row.get("document") is not None:
-        with under("document"):
-            keeper.check_document(row["document"], viewer(row))
+    _check_payload(keeper, row)
     return row
 
 
-def _columns() -> set[str]:
-    return set(Endpoint.__table__.columns.keys()) - {"id"}
+def _check_payload(keeper: Keeper, row: Json) -> None:
+    """What is sent is judged as a whole: a filter asks for what a document selects."""
+    if row["thin"] and row["document"] is not None:
+        raise Invalid("A thin endpoint gets no data: leave out the document, or thin.", ("thin",))
+    if row["document"] is not None:
+        with under("document"):
+            keeper.check_document(row["document"], viewer(row))
+    if row["filter"] is not None:
+        with under("filter"):
+            row["filter"] = filter_check.check(row["filter"], keeper.bodies(row))
+
+
+SAVED = frozenset(Endpoint.__table__.columns.keys()) - {
+    *("id", "headers", "header_names", "challenge", "verified_at", "failing_since"),
+    *("breaker", "breaker_until", "breaker_failures", "created_at"),
+}
+"""The columns that saving writes; the others are the senders' or have a way of their own."""
+
+
+def _seal(tx: sa.Connection, keeper: Keeper, number: int, given: Json, stands: Json) -> None:
+    """Store the headers, sealed for this endpoint alone."""
+    if "headers" not in given:
+        return
+    with under("headers"):
+        wanted = header.check(given["headers"] or (), headers(keeper.vault, number, stands.get("headers")))
+    sealed = keeper.vault.seal(number, orjson.dumps(wanted).decode()) if wanted else None
+    own = sa.update(Endpoint).where(Endpoint.id == number)
+    tx.execute(own.values(headers=sealed, header_names=sorted(wanted)))
+
+
+def headers(vault: Vault, number: int, sealed: bytes | None) -> dict[str, str]:
+    """An endpoint's own headers. Raises ``webhooks.secret.SealError`` where they were sealed under another key."""
+    return orjson.loads(vault.open(number, bytes(sealed))) if sealed else {}
+
+
+def _start(tx: sa.Connection, given: Json) -> int:
+    """The sequence after which a new endpoint hears everything."""
+    if given.get("start_after") is None:
+        return feed.ends(tx)[1]
+    with under("start_after"):
+        at = _position(given["start_after"])
+        feed.read_ends(tx).check(at)
+    return at.sequence
+
+
+def _position(cursor: str) -> feed.Position:
+    try:
+        return feed.decode(cursor)
+    except ValueError as wrong:
+        raise Invalid(str(wrong)) from wrong
 
 
 def _document(text: str, _keeper: Keeper) -> str:
     if len(text) > LONGEST_DOCUMENT:
         raise Limit(f"A payload document has at most {LONGEST_DOCUMENT} characters, not {len(text)}.")
     return text
+
+
+def _description(text: str, _keeper: Keeper) -> str:
+    if len(text) > LONGEST_TEXT:
+        raise Limit(f"A description has at most {LONGEST_TEXT} characters, not {len(text)}.")
+    return text
+
+
+def _rate(value: float, _keeper: Keeper) -> float:
+    least, most = RATES
+    if not least <= value <= most:
+        raise Invalid(f"A rate is {least:g} to {most:g} requests per second, not {value:g}.")
+    return value
+
+
+def _sources(given: Sequence[str], _keeper: Keeper) -> list[str] | None:
+    if len(given) > MOST_SOURCES:
+        raise Limit(f"At most {MOST_SOURCES} sources are ignored, not {len(given)}.")
+    for place, name in enumerate(given):
+        if not name.strip():
+            raise Invalid("A source has a name, such as erp.", (place,))
+    return list(dict.fromkeys(given)) or None
+
+
+def _signing(value: str, _keeper: Keeper) -> str:
+    if value not in SIGNING:
+        raise Invalid(f"Deliveries are signed by {', '.join(SIGNING)}, not {value}.")
+    return value
 
 
 def _range(what: str, numbers: range) -> Callable[[int, Keeper], int]:
@@ -233,11 +366,18 @@ def _range(what: str, numbers: range) -> Callable[[int, Keeper], int]:
 
 _CHECKS: dict[str, Callable[[Any, Keeper], Any]] = {
     "url": lambda text, keeper: guard.address(text, keeper.allowed),
-    "description": lambda text, _: text,
+    "description": _description,
     "event_types": lambda asked, _: event.check(asked),
     "document": _document,
+    "thin": lambda value, _: value,
+    "filter": lambda tree, _: tree,
+    "ignore_sources": _sources,
+    "signing": _signing,
     "timeout": _range("A timeout in seconds", TIMEOUTS),
+    "rate": _rate,
     "in_flight": _range("The number of requests at one time", IN_FLIGHT),
+    "ordered": lambda value, _: value,
+    "verify": lambda value, _: value,
 }
 """What may be given, and how it is checked. A null clears what may be null."""
 
@@ -253,16 +393,16 @@ def _channel(tx: sa.Connection, code: str | None, within: list[int] | None) -> i
 
 def _switch(stands: Json, enabled: bool, who: Viewer) -> Json:
     if enabled:
-        return {"disabled_at": None, "disabled_reason": None}
+        return {"disabled_at": None, "disabled_reason": None, "paused": False}
     if stands["disabled_at"] is not None:
         return {}
-    return {"disabled_at": sa.func.now(), "disabled_reason": f"Paused by {who.writer.actor}."}
+    return {"disabled_at": sa.func.now(), "disabled_reason": f"Paused by {who.writer.actor}.", "paused": True}
 
 
 @contextmanager
-def under(name: str) -> Iterator[None]:
+def under(*path: str | int) -> Iterator[None]:
     """Refusals inside are about this part of the input."""
     try:
         yield
     except HubError as refused:
-        raise refused.under(name) from None
+        raise refused.under(*path) from None

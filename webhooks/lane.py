@@ -1,18 +1,21 @@
 """The fan-out: each record of the feed becomes one delivery for every endpoint that asked for its events.
 
 Every endpoint has a cursor of its own on the feed. Its deliveries and the cursor's step are one transaction: nothing
-is left out and nothing comes twice, whenever this process dies. A disabled endpoint's cursor stands still.
+is left out and nothing comes twice, whenever this process dies. The cursor of an endpoint that is disabled, or has not
+echoed its challenge yet, stands still.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 
 import sqlalchemy as sa
 
 from hub import feed
+from hub.db import Json
 from hub.feed import AheadError, GoneError
-from webhooks import endpoint, event
+from webhooks import endpoint, event, filter_sql
 from webhooks.delivery import lock_lanes
 
 BATCH = 1_000
@@ -20,17 +23,16 @@ BATCH = 1_000
 
 BEHIND = sa.text(
     """
-    SELECT e.id, e.scopes, e.channel_ids, e.channel_id, c.sequence
+    SELECT e.id, e.scopes, e.channel_ids, e.channel_id, e.filter, c.sequence
     FROM webhook_endpoint e JOIN cursor c ON c.name = 'webhook:' || e.id
-    WHERE e.disabled_at IS NULL AND c.sequence < :head
+    WHERE e.disabled_at IS NULL AND (NOT e.verify OR e.verified_at IS NOT NULL) AND c.sequence < :head
         AND (CAST(:among AS bigint[]) IS NULL OR e.id = ANY (CAST(:among AS bigint[])))
     ORDER BY e.id FOR UPDATE OF c SKIP LOCKED
     """
 )
 
-# Orders belong to a channel: an endpoint with channels hears of theirs, also when one is deleted.
-FAN_OUT = sa.text(
-    """
+# What a change is to an endpoint's channels is only looked at where it has some.
+FAN_OUT = """
     INSERT INTO webhook_delivery (endpoint_id, sequence, type, aggregate, aggregate_id, occurred_at, due_at)
     SELECT m.endpoint_id, m.sequence, m.type, m.aggregate, m.aggregate_id, m.occurred_at,
         CASE WHEN NOT m.ordered OR m.place = 1 AND NOT EXISTS (
@@ -46,16 +48,18 @@ FAN_OUT = sa.text(
         JOIN feed f ON f.aggregate = seen.aggregate AND f.sequence > :after AND f.sequence <= :through
         CROSS JOIN LATERAL (SELECT CASE WHEN e.channel_id IS NULL THEN e.channel_ids ELSE ARRAY[e.channel_id] END
             AS channels) hears
-        WHERE (e.event_types IS NULL OR f.events && e.event_types
+        LEFT JOIN LATERAL hub_view(f.aggregate, f.aggregate_id, f.type, f.events, f.changes, hears.channels) shown
+            ON hears.channels IS NOT NULL
+        CROSS JOIN LATERAL (SELECT CASE WHEN hears.channels IS NULL THEN f.events ELSE shown.events END AS events) told
+        WHERE told.events IS NOT NULL
+        AND (e.event_types IS NULL OR told.events && e.event_types
             OR split_part(f.type, '.', 1) || '.*' = ANY (e.event_types))
-        AND (f.aggregate <> 'order' OR hears.channels IS NULL
-            OR EXISTS (SELECT FROM "order" o WHERE o.id = f.aggregate_id AND o.channel_id = ANY (hears.channels))
-            OR EXISTS (SELECT FROM unnest(hears.channels) AS own (id) WHERE f.changes @> jsonb_build_array(
-                jsonb_build_object('t', 'order', 'op', 'D', 'o', jsonb_build_object('channel_id', own.id)))))
+        AND (e.ignore_sources IS NULL OR f.source <> ALL (e.ignore_sources))
+        AND {filter}
     ) m
     ON CONFLICT (endpoint_id, sequence) DO NOTHING
     """
-)
+"""``filter``: SQL for as much of a filter as a record alone tells."""
 
 ADVANCE = sa.text("UPDATE cursor SET sequence = :through, moved_at = now() WHERE name = ANY (:names)")
 
@@ -77,11 +81,26 @@ def step(tx: sa.Connection, among: Sequence[int] | None = None, batch: int = BAT
         return 1
     through = min(after + batch, head, *(row["sequence"] for row in behind if row["sequence"] > after))
     lock_lanes(tx, [row["id"] for row in group])
-    seen = [(row["id"], name) for row in group for name in event.seen_by(endpoint.viewer(row))]
-    ids, aggregates = [number for number, _ in seen], [name for _, name in seen]
-    tx.execute(FAN_OUT, {"ids": ids, "aggregates": aggregates, "after": after, "through": through})
+    _fan_out(tx, group, after, through)
     tx.execute(ADVANCE, {"through": through, "names": [endpoint.cursor(row["id"]) for row in group]})
     return int(through - after)
+
+
+def _fan_out(tx: sa.Connection, group: list[Json], after: int, through: int) -> None:
+    """One statement for all endpoints whose filters ask the same of a record: mostly nothing."""
+    alike: dict[str, list[Json]] = defaultdict(list)
+    asked: dict[str, tuple[str, Json]] = {}
+    for row in group:
+        condition, values = filter_sql.condition(row["filter"])
+        key = f"{condition} {values}"
+        asked[key] = (condition, values)
+        alike[key].append(row)
+    for key, rows in alike.items():
+        condition, values = asked[key]
+        seen = [(row["id"], name) for row in rows for name in event.seen_by(endpoint.viewer(row))]
+        about = {"ids": [number for number, _ in seen], "aggregates": [name for _, name in seen]}
+        told = {**values, **about, "after": after, "through": through}
+        tx.execute(sa.text(FAN_OUT.format(filter=condition)), told)
 
 
 def _give_up(tx: sa.Connection, ids: list[int], after: int) -> None:
