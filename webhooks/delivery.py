@@ -103,7 +103,10 @@ class Attempt(Base):
     """
 
     __tablename__ = "webhook_attempt"
-    __table_args__ = (sa.CheckConstraint(f"outcome IN {OUTCOMES!r}", name="outcome"),)
+    __table_args__ = (
+        sa.CheckConstraint(f"outcome IN {OUTCOMES!r}", name="outcome"),
+        sa.Index("ix_webhook_attempt_started_at", "started_at", postgresql_using="brin"),
+    )
 
     id: Mapped[Id]
     delivery_id: Mapped[int] = mapped_column(
@@ -158,16 +161,23 @@ class Tried:
     gone: bool = False
 
 
-# The first undelivered of each lane becomes due, unless it is parked. Runs under the lanes' lock.
+# The first undelivered of each lane becomes due, unless it is parked; what says how the object is now comes before
+# what changed since. Runs under the lanes' lock.
 MOVE_ON = sa.text(
     """
     UPDATE webhook_delivery d SET due_at = now()
     FROM (SELECT DISTINCT endpoint_id, aggregate, aggregate_id FROM webhook_delivery WHERE id = ANY (:ids)) lane
     CROSS JOIN LATERAL (
-        SELECT id FROM webhook_delivery first
+        (SELECT id FROM webhook_delivery state
+        WHERE state.endpoint_id = lane.endpoint_id AND state.aggregate = lane.aggregate
+            AND state.aggregate_id = lane.aggregate_id AND state.delivered_at IS NULL AND state.sequence IS NULL
+        LIMIT 1)
+        UNION ALL
+        (SELECT id FROM webhook_delivery first
         WHERE first.endpoint_id = lane.endpoint_id AND first.aggregate = lane.aggregate
             AND first.aggregate_id = lane.aggregate_id AND first.delivered_at IS NULL
-        ORDER BY first.sequence LIMIT 1) head
+        ORDER BY first.sequence LIMIT 1)
+        LIMIT 1) head
     WHERE d.id = head.id AND d.due_at IS NULL AND d.parked_at IS NULL
     """
 )

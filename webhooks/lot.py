@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from hub.db import Json
 from hub.feed import GoneError
-from webhooks import body, endpoint
+from webhooks import body, endpoint, state
 from webhooks.body import Render
 from webhooks.delivery import Claimed
 from webhooks.post import Target
@@ -28,7 +28,7 @@ class Way:
 
 @dataclass(frozen=True)
 class Lot:
-    """What was taken. ``records``: the feed's, of those that have no body yet."""
+    """What was taken. ``records``: what is told by those that have no body yet, by delivery."""
 
     claimed: list[Claimed]
     ways: dict[int, Way]
@@ -45,7 +45,22 @@ class Rendered:
     filtered: list[Claimed] = field(default_factory=list)
 
 
-RECORDS = sa.text("SELECT * FROM feed WHERE sequence = ANY (CAST(:sequences AS bigint[]))")
+# An endpoint with channels is told what a change is to them.
+RECORDS = sa.text(
+    """
+    SELECT w.delivery, f.sequence, f.type, f.version, f.kind, f.source, f.occurred_at,
+        CASE WHEN hears.channels IS NULL THEN f.events ELSE shown.events END AS events,
+        CASE WHEN hears.channels IS NULL THEN f.changes ELSE shown.changes END AS changes
+    FROM unnest(CAST(:deliveries AS bigint[]), CAST(:sequences AS bigint[]), CAST(:endpoints AS bigint[]))
+        AS w (delivery, sequence, endpoint)
+    JOIN feed f ON f.sequence = w.sequence
+    JOIN webhook_endpoint e ON e.id = w.endpoint
+    CROSS JOIN LATERAL (SELECT CASE WHEN e.channel_id IS NULL THEN e.channel_ids ELSE ARRAY[e.channel_id] END
+        AS channels) hears
+    LEFT JOIN LATERAL hub_view(f.aggregate, f.aggregate_id, f.type, f.events, f.changes, hears.channels) shown
+        ON hears.channels IS NOT NULL
+    """
+)
 
 # How long the breaker and the receiver's own wish hold is said in seconds: clocks of two machines need not agree.
 WAYS = sa.text(
@@ -64,10 +79,20 @@ WAYS = sa.text(
 
 def load(tx: sa.Connection, vault: Vault, claimed: list[Claimed]) -> Lot:
     """Read what sending needs."""
-    sequences = [each.sequence for each in claimed if each.body is None and each.sequence is not None]
-    records = tx.execute(RECORDS, {"sequences": sequences}).mappings() if sequences else ()
-    happened = {row["sequence"]: dict(row) for row in records}
-    return Lot(claimed, ways(tx, vault, {each.endpoint_id for each in claimed}), happened)
+    found = ways(tx, vault, {each.endpoint_id for each in claimed})
+    return Lot(claimed, found, {**_happened(tx, claimed), **state.records(tx, claimed)})
+
+
+def _happened(tx: sa.Connection, claimed: Collection[Claimed]) -> dict[int, Json]:
+    missing = [each for each in claimed if each.body is None and each.sequence is not None]
+    if not missing:
+        return {}
+    asked = {
+        "deliveries": [each.id for each in missing],
+        "sequences": [each.sequence for each in missing],
+        "endpoints": [each.endpoint_id for each in missing],
+    }
+    return {row["delivery"]: dict(row) for row in tx.execute(RECORDS, asked).mappings()}
 
 
 def ways(tx: sa.Connection, vault: Vault, ids: Collection[int]) -> dict[int, Way]:
@@ -126,9 +151,15 @@ async def _bodies(lot: Lot, answer: Render, row: Json, missing: Sequence[Claimed
 
 
 def _record(lot: Lot, each: Claimed) -> Json | None:
-    """The feed's record of a delivery, null for a test. Raises ``GoneError`` where the feed dropped it."""
-    if each.sequence is None:
+    """What a delivery tells of, null for a test. Raises ``GoneError`` where the feed dropped it.
+
+    What is no concern of the endpoint's channels any more is told without what changed.
+    """
+    if each.purpose not in ("change", "state"):
         return None
-    if each.sequence not in lot.records:
+    if each.id not in lot.records:
         raise GoneError(f"the feed no longer holds sequence {each.sequence}.")
-    return lot.records[each.sequence]
+    record = lot.records[each.id]
+    if record["events"] is None:
+        return {**record, "events": [record["type"]], "changes": []}
+    return record

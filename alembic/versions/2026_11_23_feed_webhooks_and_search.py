@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql
 
 from alembic import op
 
-revision = "cde52b8c1d4e"
+revision = "af3163d1884b"
 down_revision = "e03525ee1f32"
 branch_labels = None
 depends_on = None
@@ -113,6 +113,13 @@ def upgrade() -> None:
     op.add_column(
         "webhook_attempt",
         sa.Column("request", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True),
+    )
+    op.create_index(
+        "ix_webhook_attempt_started_at",
+        "webhook_attempt",
+        ["started_at"],
+        unique=False,
+        postgresql_using="brin",
     )
     op.add_column(
         "webhook_delivery", sa.Column("purpose", sa.Text(), server_default="change", nullable=False)
@@ -261,6 +268,7 @@ def downgrade() -> None:
     op.drop_column("webhook_delivery", "skipped")
     op.drop_column("webhook_delivery", "failures")
     op.drop_column("webhook_delivery", "purpose")
+    op.drop_index("ix_webhook_attempt_started_at", table_name="webhook_attempt", postgresql_using="brin")
     op.drop_column("webhook_attempt", "request")
     op.drop_column("head", "epoch")
     op.drop_column("frag", "context")
