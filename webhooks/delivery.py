@@ -269,11 +269,16 @@ def resend(tx: sa.Connection, chosen: sa.ColumnElement[bool], limit: int) -> lis
     return reopened
 
 
-def test(tx: sa.Connection, endpoint_id: int, type_: str) -> int:
-    """Send an event that is not in the feed, so that somebody sees whether their receiver works; its delivery's id."""
+def test(tx: sa.Connection, endpoint_id: int, type_: str, body: bytes | None = None) -> int:
+    """Send an event that is not in the feed, so that somebody sees whether their receiver works; its delivery's id.
+
+    ``body``: what to send, null for one that only says that it is a test.
+    """
     row = {
         "endpoint_id": endpoint_id,
+        "purpose": "test",
         "type": type_,
+        "body": body,
         "aggregate": "webhook_endpoint",
         "aggregate_id": endpoint_id,
         "occurred_at": sa.func.now(),

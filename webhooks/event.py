@@ -102,7 +102,7 @@ def _scopes() -> tuple[tuple[str, str], ...]:
 def _right(name: str) -> str:
     near = get_close_matches(name, types(), 1, 0.6)
     if near:
-        return f"did you mean {near[0]}?"
+        return f"the nearest is {near[0]}."
     same = [each for each in types() if each.startswith(f"{name.partition('.')[0]}.")]
     return (
         f"take one of {', '.join(same)}."

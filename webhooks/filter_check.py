@@ -122,7 +122,7 @@ def _right(shapes: list[Json], part: str) -> str:
     if names:
         near = get_close_matches(part, names, 1)
         listed = ", ".join(names[:SHOWN]) + (" …" if len(names) > SHOWN else "")
-        return f'"{part}" is none of {listed}' + (f"; did you mean {near[0]}?" if near else ".")
+        return f'"{part}" is none of {listed}' + (f"; the nearest is {near[0]}." if near else ".")
     if any("items" in shape for shape in shapes):
         return f'"{part}" stands where a list is: take * for every entry, or a number.'
     return f'there is nothing below "{part}".'

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -79,7 +80,7 @@ def send(tx: sa.Connection, who: Viewer, endpoint_id: int, aggregate: str, numbe
     return tx.execute(sa.insert(Delivery).values(made).returning(Delivery.id)).scalar_one()
 
 
-def _version(tx: sa.Connection, row: Json, aggregate: str, number: int) -> sa.Row[tuple[datetime, datetime | None]]:
+def _version(tx: sa.Connection, row: Json, aggregate: str, number: int) -> sa.Row[datetime, datetime | None]:
     if aggregate not in event.seen_by(endpoint.viewer(row)):
         raise Forbidden(
             f"The endpoint may not see {aggregate}: its token had no scope for it.", ("entity_id",)
@@ -109,7 +110,7 @@ def records(tx: sa.Connection, claimed: Collection[Claimed]) -> dict[int, Json]:
     return {each.id: _record(each, rows[each.id]) for each in wanted}
 
 
-def _record(each: Claimed, row: sa.Row[tuple[object, ...]]) -> Json:
+def _record(each: Claimed, row: sa.Row[Any]) -> Json:
     type_ = event.of(each.aggregate, "deleted" if row.deleted else "updated")
     return {
         "type": type_,
