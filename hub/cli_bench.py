@@ -96,6 +96,8 @@ def _run(chosen: Sequence[str], target: Path | None, options: Mapping[str, Any])
         import orjson
 
         target.write_bytes(orjson.dumps(figures, option=orjson.OPT_INDENT_2))
+    if any(each.get("faults") for each in figures.values()):
+        raise typer.Exit(1)
 
 
 def _teller(bar: Any, task: Any) -> Tell:
