@@ -11,17 +11,29 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.tools import create_type
 from strawberry.types import ExecutionContext
 
-from schema import change, mutation, query, shortcut, token, variant_command, webhook_event
+from schema import (
+    change,
+    mutation,
+    query,
+    shortcut,
+    token,
+    variant_command,
+    webhook_event,
+    webhook_preview,
+    webhook_sending,
+)
 from schema import job as work
 from schema import webhook_delivery as deliveries
 from schema import webhook_endpoint as endpoints
-from schema.change import ChangeConnection
+from schema.change import ChangeConnection, FeedEnds
 from schema.document import Prepared
 from schema.job import JobConnection, JobNode
 from schema.scalar import SCALARS
+from schema.subscription import Subscription
 from schema.webhook_delivery import WebhookDeliveryConnection
 from schema.webhook_endpoint import WebhookEndpoint
 from schema.webhook_event import WebhookEventType
+from schema.webhook_preview import WebhookPreview
 
 
 @strawberry.type(name="Query", description="What can be asked of the hub.")
@@ -29,10 +41,12 @@ class Root(query.Query):  # type: ignore[misc,valid-type]  # made when it is imp
     """What can be asked of the hub."""
 
     changes: ChangeConnection = change.FIELD
+    feed: FeedEnds = change.ENDS
     webhook_endpoint: WebhookEndpoint | None = endpoints.SINGLE
     webhook_endpoints: list[WebhookEndpoint] = endpoints.PLURAL
     webhook_deliveries: WebhookDeliveryConnection = deliveries.FIELD
     webhook_event_types: list[WebhookEventType] = webhook_event.FIELD
+    webhook_preview: WebhookPreview = webhook_preview.FIELD
     job: JobNode | None = work.SINGLE
     jobs: JobConnection = work.PLURAL
 
@@ -57,11 +71,12 @@ def schema() -> Schema:
         *variant_command.fields(),
         *token.fields(),
         *endpoints.fields(),
-        *deliveries.fields(),
+        *webhook_sending.fields(),
         *work.fields(),
     ]
     return Schema(
         query=Root,
+        subscription=Subscription,
         mutation=create_type("Mutation", told, description="What the hub can be told."),
         types=query.TYPES,
         extensions=[Prepared],

@@ -1,4 +1,4 @@
-"""Webhook deliveries in the API: what was sent, what came of it, and sending it again."""
+"""Webhook deliveries in the API: what was sent, and what came of it."""
 
 from __future__ import annotations
 
@@ -11,54 +11,55 @@ from typing import Annotated, Any
 import sqlalchemy as sa
 import strawberry
 from strawberry.types import Info
-from strawberry.types.field import StrawberryField
 
 from hub import ids
-from hub.errors import HubError, Invalid, Limit, NotFound, Required
-from hub.viewer import Viewer
+from hub.db import Json
+from hub.errors import Invalid, Limit
+from hub.feed import Feed
+from schema import webhook_delivery_filter
 from schema.connection import PageInfo
 from schema.context import Context
-from schema.errors import UserError, stored, user_error
 from schema.input import local_id
 from schema.scalar import Long
-from schema.webhook_endpoint import Id, Work, write
-from webhooks import delivery, endpoint, event
+from schema.webhook_delivery_filter import (
+    DELIVERY,
+    STATE,
+    DeliveryFilter,
+    WebhookDeliveryState,
+    WebhookOutcome,
+    WebhookPurpose,
+)
+from webhooks import endpoint
 from webhooks.delivery import Attempt, Delivery
-from webhooks.endpoint import NOUN, Endpoint, Keeper
-
-DELIVERY = "webhook_delivery"
-"""How the global ids of deliveries call them."""
+from webhooks.endpoint import NOUN, Endpoint, under
 
 ATTEMPT = "webhook_attempt"
 LARGEST_PAGE = 100
 DEFAULT_PAGE = 20
-MOST_RESENT = 10_000
 
 
-@strawberry.enum(
-    description="How far a delivery is. WAITING: an earlier one about the same object is not there yet."
-    " PARKED: given up after the last attempt, until it is resent."
-)
-class WebhookDeliveryState(StrEnum):
-    """How far a delivery is."""
+@strawberry.enum(description="From which end deliveries are read.")
+class WebhookDeliveryOrder(StrEnum):
+    """From which end deliveries are read."""
 
-    DUE = "due"
-    WAITING = "waiting"
-    DELIVERED = "delivered"
-    PARKED = "parked"
+    NEWEST = "newest"
+    OLDEST = "oldest"
 
 
-@strawberry.enum(
-    description="What came of an attempt. REFUSED: answered something else than 2xx. FAILED: no complete answer in"
-    " time. BLOCKED: not sent, because its address or its payload document forbids it."
-)
-class WebhookOutcome(StrEnum):
-    """What came of an attempt."""
+@strawberry.type(description="A header of a request.")
+class WebhookHeader:
+    """A header of a request."""
 
-    DELIVERED = "delivered"
-    REFUSED = "refused"
-    FAILED = "failed"
-    BLOCKED = "blocked"
+    name: str = strawberry.field(description="Its name.")
+    value: str = strawberry.field(description="Its value; *** for the endpoint's own, which are secret.")
+
+
+@strawberry.type(description="What was sent in an attempt, beside the body.")
+class WebhookRequest:
+    """What was sent in an attempt."""
+
+    url: str = strawberry.field(description="Where it was posted.")
+    headers: list[WebhookHeader] = strawberry.field(description="The headers that the hub set.")
 
 
 @strawberry.type(description="One try to deliver.")
@@ -66,7 +67,7 @@ class WebhookAttempt:
     """One try to deliver."""
 
     id: strawberry.ID = strawberry.field(description="Its id.")
-    number: int = strawberry.field(description="From 1 on; it starts again when the delivery is resent.")
+    number: int = strawberry.field(description="From 1 on, over all attempts of the delivery.")
     started_at: datetime = strawberry.field(description="When it began.")
     milliseconds: int = strawberry.field(description="How long it took.")
     outcome: WebhookOutcome = strawberry.field(description="What came of it.")
@@ -75,11 +76,21 @@ class WebhookAttempt:
     response: str | None = strawberry.field(
         description="The beginning of the answer; null without an answer."
     )
+    request: WebhookRequest | None = strawberry.field(
+        description="What was sent beside the body; null where nothing was."
+    )
 
 
 async def _body(root: strawberry.Parent[WebhookDelivery], info: Info) -> str | None:
     body: str | None = await _loader(info, "bodies", _bodies).load(root.row["id"])
     return body
+
+
+async def _events(root: strawberry.Parent[WebhookDelivery], info: Info) -> list[str]:
+    if root.row["sequence"] is None:
+        return [root.type]
+    events: list[str] = await _loader(info, "events", _told).load(root.row["sequence"])
+    return events or [root.type]
 
 
 async def _tried(root: strawberry.Parent[WebhookDelivery], info: Info) -> list[WebhookAttempt]:
@@ -95,7 +106,10 @@ class WebhookDelivery:
     id: strawberry.ID = strawberry.field(description="Its id.")
     endpoint_id: strawberry.ID = strawberry.field(description="The endpoint.")
     message_id: str = strawberry.field(description="The webhook-id, the same in every attempt.")
-    sequence: Long | None = strawberry.field(description="The change that it tells of; null for a test.")
+    purpose: WebhookPurpose = strawberry.field(description="What it is for.")
+    sequence: Long | None = strawberry.field(
+        description="The change that it tells of; null for any other purpose."
+    )
     type: str = strawberry.field(description="The event, for example product.updated.")
     entity_type: str = strawberry.field(description="The object's noun.")
     entity_id: strawberry.ID = strawberry.field(description="The object's id.")
@@ -105,8 +119,18 @@ class WebhookDelivery:
         description="When it is sent next; null when nothing is planned."
     )
     delivered_at: datetime | None = strawberry.field(description="When the receiver took it; null before.")
-    attempt_count: int = strawberry.field(description="Attempts since it was made, or last resent.")
+    settled_at: datetime | None = strawberry.field(
+        description="When it was delivered, or found that it is not to be sent; null before."
+    )
+    erased_at: datetime | None = strawberry.field(
+        description="When its body was erased with the person that it told of; null for any other."
+    )
+    attempt_count: int = strawberry.field(description="Attempts since it was made.")
 
+    events: list[str] = strawberry.field(
+        resolver=_events,
+        description="Everything that the change means; the type alone once the feed dropped it.",
+    )
     body: str | None = strawberry.field(
         resolver=_body,
         description="The body as it was sent; null before the first attempt, and for a token that may see less than"
@@ -125,24 +149,13 @@ class WebhookDeliveryEdge:
     node: WebhookDelivery = strawberry.field(description="The delivery.")
 
 
-@strawberry.type(description="A page of deliveries, the latest first.")
+@strawberry.type(description="A page of deliveries.")
 class WebhookDeliveryConnection:
     """A page of deliveries."""
 
     nodes: list[WebhookDelivery] = strawberry.field(description="The deliveries.")
     edges: list[WebhookDeliveryEdge] = strawberry.field(description="The deliveries, each with its cursor.")
     page_info: PageInfo = strawberry.field(description="Where the page stands.")
-
-
-@strawberry.type(description="What a command on deliveries answers.")
-class WebhookDeliveryPayload:
-    """What a command on deliveries answers."""
-
-    webhook_deliveries: list[WebhookDelivery] = strawberry.field(
-        description="The first 100 of the deliveries as they are now; empty when it was refused."
-    )
-    count: int = strawberry.field(description="How many deliveries will be sent.")
-    user_errors: list[UserError] = strawberry.field(description="Why it was refused; empty when it was done.")
 
 
 EndpointArgument = Annotated[
@@ -154,6 +167,9 @@ EntityArgument = Annotated[
 StateArgument = Annotated[
     WebhookDeliveryState | None, strawberry.argument(description="Only those in this state; null for all.")
 ]
+FilterArgument = Annotated[
+    DeliveryFilter | None, strawberry.argument(description="Only those that fit; null for all.")
+]
 First = Annotated[
     int | None, strawberry.argument(description=f"How many: 1 to {LARGEST_PAGE}; {DEFAULT_PAGE} if null.")
 ]
@@ -164,19 +180,25 @@ async def webhook_deliveries(
     endpoint: EndpointArgument = None,
     entity: EntityArgument = None,
     state: StateArgument = None,
+    filter: FilterArgument = None,  # noqa: A002 - the API's name
+    order: Annotated[
+        WebhookDeliveryOrder, strawberry.argument(description="From which end to read.")
+    ] = WebhookDeliveryOrder.NEWEST,
     first: First = None,
     after: Annotated[
-        str | None, strawberry.argument(description="Cursor to read on from; null for the latest.")
+        str | None, strawberry.argument(description="Cursor to read on from; null for that end.")
     ] = None,
 ) -> WebhookDeliveryConnection:
-    """Deliveries, the latest first. Raises ``Invalid`` or ``Limit``."""
+    """Deliveries. Raises ``Invalid`` or ``Limit``."""
     info.context.viewer.require("webhooks", "read")
-    chosen = [*_chosen(endpoint, entity, state)]
+    newest = order is WebhookDeliveryOrder.NEWEST
+    wanted = [*chosen(endpoint, entity, state, filter)]
     if after is not None:
-        chosen.append(Delivery.id < local_id(after, "cursor", ("after",)))
+        number = local_id(after, "cursor", ("after",))
+        wanted.append(Delivery.id < number if newest else Delivery.id > number)
     size = _size(first)
-    rows = await info.context.database.rows(_deliveries(sa.and_(sa.true(), *chosen), size + 1))
-    nodes = [_delivery(row) for row in rows[:size]]
+    rows = await info.context.database.rows(deliveries(sa.and_(sa.true(), *wanted), size + 1, newest=newest))
+    nodes = [shown(row) for row in rows[:size]]
     edges = [WebhookDeliveryEdge(cursor=ids.encode("cursor", node.row["id"]), node=node) for node in nodes]
     page = PageInfo(
         has_next_page=len(rows) > size,
@@ -187,100 +209,11 @@ async def webhook_deliveries(
     return WebhookDeliveryConnection(nodes=nodes, edges=edges, page_info=page)
 
 
-async def webhook_test(info: Info, id: Id) -> WebhookDeliveryPayload:  # noqa: A002 - the API's name
-    """Send a test."""
-    number = local_id(id, NOUN)
-
-    def test(tx: sa.Connection, who: Viewer, _: Keeper) -> list[int]:
-        if endpoint.reach(tx, who, number)["disabled_at"] is not None:
-            raise Invalid("The endpoint is disabled, and nothing is sent to it: enable it first.", ("id",))
-        return [delivery.test(tx, number, event.TEST)]
-
-    return await _sending(info, test)
-
-
-async def webhook_resend(
-    info: Info,
-    ids: Annotated[
-        list[strawberry.ID] | None,
-        strawberry.argument(description="These deliveries; null: by what follows."),
-    ] = None,
-    endpoint: EndpointArgument = None,
-    entity: EntityArgument = None,
-    state: StateArgument = None,
-    after_sequence: Annotated[
-        Long | None, strawberry.argument(description="Only what tells of later changes; null for all.")
-    ] = None,
-    occurred_after: Annotated[
-        datetime | None, strawberry.argument(description="Only what happened later; null for all.")
-    ] = None,
-) -> WebhookDeliveryPayload:
-    """Send deliveries again."""
-
-    def resend(tx: sa.Connection, who: Viewer, _: Keeper) -> list[int]:
-        chosen = [*_chosen(endpoint, entity, state)]
-        if ids is not None:
-            chosen.append(
-                Delivery.id.in_([local_id(each, DELIVERY, ("ids", place)) for place, each in enumerate(ids)])
-            )
-        if not chosen:
-            raise Required("Say what to resend: ids, an endpoint, an entity or a state.")
-        if after_sequence is not None:
-            chosen.append(Delivery.sequence > after_sequence)
-        if occurred_after is not None:
-            chosen.append(Delivery.occurred_at > occurred_after)
-        return _resend(tx, who, sa.and_(*chosen))
-
-    return await _sending(info, resend)
-
-
 FIELD = strawberry.field(
-    resolver=webhook_deliveries, description="Webhook deliveries, the latest first: successes too."
+    resolver=webhook_deliveries,
+    description="Webhook deliveries, the latest first unless asked otherwise: successes too.",
 )
 """The root field, which the query takes in."""
-
-
-def fields() -> list[StrawberryField]:
-    """The mutations of deliveries."""
-    described = (
-        (webhook_test, "Send an event of the type webhook.test, to see whether the receiver works."),
-        (
-            webhook_resend,
-            "Send deliveries again, each under its webhook-id and in the order of its object;"
-            f" at most {MOST_RESENT} at once.",
-        ),
-    )
-    return [strawberry.mutation(resolver=resolver, description=text) for resolver, text in described]
-
-
-async def _sending(info: Info, work: Work[list[int]]) -> WebhookDeliveryPayload:
-    info.context.viewer.require("webhooks", "write")
-    try:
-        numbers = await write(info, work)
-    except HubError as refused:
-        return WebhookDeliveryPayload(
-            webhook_deliveries=[], count=0, user_errors=[user_error(stored(refused))]
-        )
-    rows = await info.context.database.rows(
-        _deliveries(Delivery.id.in_(numbers[:LARGEST_PAGE]), LARGEST_PAGE)
-    )
-    return WebhookDeliveryPayload(
-        webhook_deliveries=[_delivery(row) for row in rows], count=len(numbers), user_errors=[]
-    )
-
-
-def _resend(tx: sa.Connection, who: Viewer, chosen: sa.ColumnElement[bool]) -> list[int]:
-    concerned = sorted(tx.scalars(sa.select(Delivery.endpoint_id).where(chosen).distinct()))
-    if not concerned:
-        raise NotFound("No delivery is like that: webhookDeliveries lists those that are kept.")
-    for number in concerned:
-        endpoint.reach(tx, who, number)
-    count = tx.scalar(sa.select(sa.func.count()).select_from(Delivery).where(chosen)) or 0
-    if count > MOST_RESENT:
-        raise Limit(
-            f"{count} deliveries are like that, at most {MOST_RESENT} are resent at once: narrow it down."
-        )
-    return delivery.resend(tx, chosen, MOST_RESENT)
 
 
 def _size(first: int | None) -> int:
@@ -293,46 +226,41 @@ def _size(first: int | None) -> int:
     return first
 
 
-def _chosen(
-    of_endpoint: str | None, entity: str | None, state: WebhookDeliveryState | None
+def chosen(
+    of_endpoint: str | None,
+    entity: str | None,
+    state: WebhookDeliveryState | None,
+    filter: DeliveryFilter | None,  # noqa: A002 - the API's name
 ) -> list[sa.ColumnElement[bool]]:
-    chosen: list[sa.ColumnElement[bool]] = []
+    """The conditions that the arguments mean."""
+    found: list[sa.ColumnElement[bool]] = []
     if of_endpoint is not None:
-        chosen.append(Delivery.endpoint_id == local_id(of_endpoint, NOUN, ("endpoint",)))
+        found.append(Delivery.endpoint_id == local_id(of_endpoint, NOUN, ("endpoint",)))
     if entity is not None:
-        chosen.append(_about(entity))
+        found.append(webhook_delivery_filter.about(entity))
     if state is not None:
-        chosen.append(STATE.in_([state.value]))
-    return chosen
+        found.append(STATE.in_([state.value]))
+    if filter is not None:
+        with under("filter"):
+            found += webhook_delivery_filter.conditions(filter)
+    return found
 
 
-def _about(entity: str) -> sa.ColumnElement[bool]:
-    try:
-        noun, number = ids.decode(entity)
-    except ValueError as wrong:
-        raise Invalid(str(wrong), ("entity",)) from wrong
-    return sa.and_(Delivery.aggregate == noun, Delivery.aggregate_id == number)
-
-
-STATE: sa.ColumnElement[str] = sa.case(
-    (Delivery.delivered_at.is_not(None), WebhookDeliveryState.DELIVERED.value),
-    (Delivery.parked_at.is_not(None), WebhookDeliveryState.PARKED.value),
-    (Delivery.due_at.is_not(None), WebhookDeliveryState.DUE.value),
-    else_=WebhookDeliveryState.WAITING.value,
-)
-
-
-def _deliveries(chosen: sa.ColumnElement[bool], limit: int) -> sa.Select[Any]:
+def deliveries(wanted: sa.ColumnElement[bool], limit: int, *, newest: bool = True) -> sa.Select[Any]:
+    """Select deliveries without their bodies."""
     columns = [column for column in Delivery.__table__.columns if column.name != "body"]
-    return sa.select(*columns, STATE.label("state")).where(chosen).order_by(Delivery.id.desc()).limit(limit)
+    order = Delivery.id.desc() if newest else Delivery.id
+    return sa.select(*columns, STATE.label("state")).where(wanted).order_by(order).limit(limit)
 
 
-def _delivery(row: Any) -> WebhookDelivery:
+def shown(row: Any) -> WebhookDelivery:
+    """A row of ``deliveries`` as the API shows it."""
     return WebhookDelivery(
         row=row,
         id=strawberry.ID(ids.encode(DELIVERY, row["id"])),
         endpoint_id=strawberry.ID(ids.encode(NOUN, row["endpoint_id"])),
         message_id=row["message"],
+        purpose=WebhookPurpose(row["purpose"]),
         sequence=row["sequence"],
         type=row["type"],
         entity_type=row["aggregate"],
@@ -340,7 +268,9 @@ def _delivery(row: Any) -> WebhookDelivery:
         state=WebhookDeliveryState(row["state"]),
         occurred_at=row["occurred_at"],
         due_at=row["due_at"],
-        delivered_at=row["delivered_at"],
+        delivered_at=None if row["skipped"] else row["delivered_at"],
+        settled_at=row["delivered_at"],
+        erased_at=row["erased_at"],
         attempt_count=row["attempts"],
     )
 
@@ -365,6 +295,12 @@ async def _bodies(context: Context, keys: list[int]) -> list[str | None]:
     return [found.get(key) for key in keys]
 
 
+async def _told(context: Context, keys: list[int]) -> list[list[str]]:
+    rows = await context.database.rows(sa.select(Feed.sequence, Feed.events).where(Feed.sequence.in_(keys)))
+    found = {row["sequence"]: row["events"] for row in rows}
+    return [found.get(key, []) for key in keys]
+
+
 async def _attempts(context: Context, keys: Sequence[int]) -> list[list[WebhookAttempt]]:
     place = (
         sa.func.row_number().over(partition_by=Attempt.delivery_id, order_by=Attempt.id.desc()).label("place")
@@ -387,4 +323,12 @@ def _attempt(row: Any) -> WebhookAttempt:
         status=row["status"],
         error=row["error"],
         response=row["response"],
+        request=_request(row["request"]),
     )
+
+
+def _request(sent: Json | None) -> WebhookRequest | None:
+    if sent is None:
+        return None
+    headers = [WebhookHeader(name=name, value=value) for name, value in sent["headers"].items()]
+    return WebhookRequest(url=sent["url"], headers=headers)

@@ -318,21 +318,26 @@ def fields() -> list[StrawberryField]:
     return [strawberry.mutation(resolver=resolver, description=text) for resolver, text in described]
 
 
-async def write(info: Info, work: Work[T]) -> T:
-    """Do it in one transaction."""
+def keeper(info: Info) -> Keeper:
+    """What saving an endpoint needs to know of the house."""
     context: Context = info.context
-    documents = payload_document.of(info.schema)
-    keeper = Keeper(
+    return Keeper(
         vault=Vault(context.extras["secret"]),
-        check_document=documents.check,
+        check_document=payload_document.of(info.schema).check,
         bodies=event_schema.bodies,
         challenge=verification.begin,
         allowed=context.extras["webhook_networks"],
     )
 
+
+async def write(info: Info, work: Work[T]) -> T:
+    """Do it in one transaction."""
+    context: Context = info.context
+    kept = keeper(info)
+
     def run() -> T:
         with context.database.write(context.viewer.writer) as tx:
-            return work(tx, context.viewer, keeper)
+            return work(tx, context.viewer, kept)
 
     done = await asyncio.to_thread(run)
     context.forget()

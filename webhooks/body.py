@@ -32,17 +32,18 @@ def make(delivery: Claimed, record: Json | None, viewer: Viewer, data: Any) -> b
     """
     if record is None:
         return orjson.dumps(about_itself(delivery.type, delivery.endpoint_id, delivery.occurred_at))
-    return orjson.dumps(told(delivery, record, viewer, data))
+    body = told(delivery.aggregate, delivery.aggregate_id, record, viewer, data)
+    return orjson.dumps(body if delivery.purpose == "change" else {**body, "purpose": delivery.purpose})
 
 
-def told(delivery: Claimed, record: Json, viewer: Viewer, data: Any) -> Json:
+def told(aggregate: str, number: int, record: Json, viewer: Viewer, data: Any) -> Json:
     """The body of what happened to an object."""
-    body = {
+    return {
         "type": record["type"],
         "events": record["events"],
         "timestamp": _stamp(record["occurred_at"]),
         "sequence": record["sequence"],
-        "entity": _entity(delivery.aggregate, delivery.aggregate_id, record["version"]),
+        "entity": _entity(aggregate, number, record["version"]),
         "changed": [
             {"path": each.path, "old": each.old, "new": each.new}
             for each in change.seen(record["changes"], viewer)
@@ -50,7 +51,6 @@ def told(delivery: Claimed, record: Json, viewer: Viewer, data: Any) -> Json:
         "source": record["source"],
         "data": data,
     }
-    return body if delivery.purpose == "change" else {**body, "purpose": delivery.purpose}
 
 
 def passes(delivery: Claimed, made: bytes, tree: Json | None) -> bool:

@@ -45,7 +45,8 @@ class Delivery(Base):
     then waits for somebody to resend it.
     ``purpose``: ``change`` tells of a record of the feed; ``state`` says what an object is now; ``test`` and
     ``verification`` are about the endpoint itself. Only a change has a sequence. ``skipped``: why it was settled
-    at ``delivered_at`` without being sent, null where it was sent.
+    at ``delivered_at`` without being sent, null where it was sent. ``erased_at``: when its body was erased with the
+    person that it told of; it is not sent again.
     """
 
     __tablename__ = "webhook_delivery"
@@ -93,6 +94,7 @@ class Delivery(Base):
     delivered_at: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
     parked_at: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
     skipped: Mapped[str | None]
+    erased_at: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
     created_at: Mapped[datetime] = mapped_column(sa.DateTime(timezone=True), server_default=sa.func.now())
 
 
@@ -218,19 +220,23 @@ LINE_UP = sa.text(
 )
 
 
-def lock_lanes(tx: sa.Connection, endpoint_ids: Iterable[int], *, shared: bool = False) -> None:
+def lock_lanes(tx: sa.Connection, endpoint_ids: Iterable[int]) -> None:
     """Keep lanes from getting longer while they move on.
 
     Without it a follower that is being added does not see that the one before it has just been delivered, and would
-    wait for ever. Those who only move lanes on share the lock. All take them in one order, so nobody waits in a ring.
+    wait for ever. All take the locks in one order, so that nobody waits in a ring.
     """
-    locks = [LANE_LOCK + number for number in sorted(endpoint_ids)]
-    tx.execute(SHARE_LANES if shared else LOCK_LANES, {"locks": locks})
+    tx.execute(LOCK_LANES, {"ids": sorted(endpoint_ids), "lock": LANE_LOCK})
 
 
-LOCK_LANES = sa.text("SELECT pg_advisory_xact_lock(each) FROM unnest(CAST(:locks AS bigint[])) AS each")
-SHARE_LANES = sa.text(
-    "SELECT pg_advisory_xact_lock_shared(each) FROM unnest(CAST(:locks AS bigint[])) AS each"
+def try_lanes(tx: sa.Connection, endpoint_ids: Iterable[int]) -> set[int]:
+    """Lock what nobody else has locked; gives which. Nobody waits, so that one long lane delays no other."""
+    return set(tx.scalars(TRY_LANES, {"ids": sorted(endpoint_ids), "lock": LANE_LOCK}))
+
+
+LOCK_LANES = sa.text("SELECT pg_advisory_xact_lock(:lock + each) FROM unnest(CAST(:ids AS bigint[])) AS each")
+TRY_LANES = sa.text(
+    "SELECT each FROM unnest(CAST(:ids AS bigint[])) AS each WHERE pg_try_advisory_xact_lock(:lock + each)"
 )
 
 # What is resent takes its old place in its lane, and what stands behind it waits again.
@@ -269,7 +275,7 @@ def resend(tx: sa.Connection, chosen: sa.ColumnElement[bool], limit: int) -> lis
     return reopened
 
 
-def test(tx: sa.Connection, endpoint_id: int, type_: str, body: bytes | None = None) -> int:
+def test(tx: sa.Connection, endpoint_id: int, type_: str, body: bytes | None) -> int:
     """Send an event that is not in the feed, so that somebody sees whether their receiver works; its delivery's id.
 
     ``body``: what to send, null for one that only says that it is a test.

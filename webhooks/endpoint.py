@@ -187,6 +187,12 @@ def update(tx: sa.Connection, keeper: Keeper, who: Viewer, number: int, given: J
     return secret.provide(tx, keeper.vault, number, row["signing"])
 
 
+def imagined(tx: sa.Connection, keeper: Keeper, who: Viewer, number: int | None, given: Json) -> Json:
+    """An endpoint's row as it would be with what is given, or a new one's; nothing is saved. Raises as saving does."""
+    stands = _blank() | _own(who) if number is None else seen(tx, who, number, ("endpoint_id",))
+    return stands | _checked(tx, keeper, given, stands)
+
+
 def switch(tx: sa.Connection, who: Viewer, numbers: Sequence[int], *, enabled: bool) -> None:
     """Pause or enable several endpoints, all of them or none. Raises as ``reach`` does."""
     for place, number in enumerate(numbers):
@@ -211,7 +217,13 @@ def reach(tx: sa.Connection, who: Viewer, number: int, path: Path = ("id",)) -> 
     Otherwise a token could turn an endpoint that sees more than itself to an address of its own.
     """
     who.require("webhooks", "write")
-    found = tx.execute(sa.select(Endpoint.__table__).where(Endpoint.id == number).with_for_update())
+    return seen(tx, who, number, path, lock=True)
+
+
+def seen(tx: sa.Connection, who: Viewer, number: int, path: Path = ("id",), *, lock: bool = False) -> Json:
+    """The endpoint's row, for someone who may see all that it may see. Raises ``NotFound`` or ``Forbidden``."""
+    statement = sa.select(Endpoint.__table__).where(Endpoint.id == number)
+    found = tx.execute(statement.with_for_update() if lock else statement)
     row = next((dict(each) for each in found.mappings()), None)
     if row is None:
         raise NotFound(f'Endpoint "{ids.encode(NOUN, number)}" does not exist.', path)

@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql
 
 from alembic import op
 
-revision = "af3163d1884b"
+revision = "dacfc22b503b"
 down_revision = "e03525ee1f32"
 branch_labels = None
 depends_on = None
@@ -128,6 +128,7 @@ def upgrade() -> None:
         "webhook_delivery", sa.Column("failures", sa.BigInteger(), server_default="0", nullable=False)
     )
     op.add_column("webhook_delivery", sa.Column("skipped", sa.Text(), nullable=True))
+    op.add_column("webhook_delivery", sa.Column("erased_at", sa.DateTime(timezone=True), nullable=True))
     op.drop_index(
         op.f("ix_webhook_delivery_leased"),
         table_name="webhook_delivery",
@@ -265,6 +266,7 @@ def downgrade() -> None:
         unique=False,
         postgresql_where="(leased_by IS NOT NULL)",
     )
+    op.drop_column("webhook_delivery", "erased_at")
     op.drop_column("webhook_delivery", "skipped")
     op.drop_column("webhook_delivery", "failures")
     op.drop_column("webhook_delivery", "purpose")
