@@ -11,7 +11,6 @@ import sqlalchemy as sa
 
 from hub.config import Settings
 from hub.db import HUB, Database
-from hub.wake import SEQUENCED
 from webhooks import delivery, lane
 from webhooks.body import Render
 from webhooks.delivery import Tried
@@ -20,8 +19,8 @@ from webhooks.post import Post
 from webhooks.secret import Vault
 from webhooks.sender import Sender, Ways
 
-QUIET_SECONDS = 0.25
-"""How late a change may be told that was numbered by another process."""
+QUIET_SECONDS = 0.5
+"""How often it is looked whether an endpoint is far behind."""
 
 DOWN_SECONDS = 1.0
 TIDY_SECONDS = 600.0
@@ -64,32 +63,36 @@ async def run(url: str, settings: Settings, renderer: Renderer, stop: Event, way
     async with Post(settings.webhook_allowed_networks) as post:
         sender = Sender(database, Vault(settings.secret), post, renderer(database), ways)
         sending = asyncio.create_task(sender.run(ending))
-        tidying = asyncio.create_task(_tidying(database, settings.feed_days))
-        await _fanning(database, stop, sender)
+        beside = [
+            asyncio.create_task(_tidying(database, settings.feed_days)),
+            asyncio.create_task(_catching_up(database, sender)),
+        ]
+        await asyncio.to_thread(stop.wait)
         ending.set()
         await sending
-        tidying.cancel()
+        for task in beside:
+            task.cancel()
     await database.aclose()
 
 
-async def _fanning(database: Database, stop: Event, sender: Sender) -> None:
-    while not stop.is_set():
-        heard = SEQUENCED.rings
+async def _catching_up(database: Database, sender: Sender) -> None:
+    """Tell endpoints that are far behind, which is slow, beside the turns of those that are not."""
+    while True:
+        moved = 0
         try:
-            moved = await asyncio.to_thread(_fan_out, database, sender.endpoints)
+            moved = await asyncio.to_thread(_catch_up, database, sender.endpoints)
         except Exception:
             log.exception("The webhooks' lane stopped and tries again.")
-            moved = 0
             await asyncio.sleep(DOWN_SECONDS)
         if moved:
             sender.ring()
         else:
-            await SEQUENCED.heard(heard, QUIET_SECONDS)
+            await asyncio.sleep(QUIET_SECONDS)
 
 
-def _fan_out(database: Database, endpoints: list[int]) -> int:
-    with database.write(HUB) as tx:
-        return lane.step(tx, endpoints)
+def _catch_up(database: Database, endpoints: list[int]) -> int:
+    with database.engine.begin() as tx:
+        return lane.catch_up(tx, endpoints)
 
 
 async def _tidying(database: Database, days: int) -> None:

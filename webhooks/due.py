@@ -95,8 +95,7 @@ def keep_bodies(tx: sa.Connection, bodies: Mapping[int, bytes]) -> None:
 
 
 def note(tx: sa.Connection, holder: UUID, tried: Sequence[Tried]) -> None:
-    """Store what came of attempts, and let the lanes of the delivered ones move on."""
-    lock_lanes(tx, {each.delivery.endpoint_id for each in tried}, shared=True)
+    """Store what came of attempts, and let the lanes of the delivered ones move on. The caller holds their lock."""
     rows = sa.bindparam("tried", [_row(each) for each in tried], type_=JSONB)
     tx.execute(NOTE.bindparams(rows), {"holder": holder})
     done = [each.delivery.id for each in tried if each.outcome == "delivered"]
@@ -106,7 +105,7 @@ def note(tx: sa.Connection, holder: UUID, tried: Sequence[Tried]) -> None:
 
 def settle(tx: sa.Connection, skipped: Collection[Claimed], reason: str) -> None:
     """Be done with deliveries that are not to be sent, and let their lanes move on."""
-    lock_lanes(tx, {each.endpoint_id for each in skipped}, shared=True)
+    lock_lanes(tx, {each.endpoint_id for each in skipped})
     ids = [each.id for each in skipped]
     tx.execute(SETTLE, {"ids": ids, "reason": reason})
     tx.execute(MOVE_ON, {"ids": ids})

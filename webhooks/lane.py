@@ -19,14 +19,20 @@ from webhooks import endpoint, event, filter_sql
 from webhooks.delivery import lock_lanes
 
 BATCH = 1_000
-"""Records of the feed that are dealt with at one time."""
+"""Records of the feed that are dealt with at one time for one endpoint; for many together it is fewer."""
+
+ROWS = 5_000
+"""Deliveries that are made at one time: while they are, nothing of these endpoints can be noted."""
+
+NEAR = 500
+"""Records within which an endpoint is not behind: it is told together with the others, at once."""
 
 BEHIND = sa.text(
     """
     SELECT e.id, e.scopes, e.channel_ids, e.channel_id, e.filter, c.sequence
     FROM webhook_endpoint e JOIN cursor c ON c.name = 'webhook:' || e.id
     WHERE e.disabled_at IS NULL AND (NOT e.verify OR e.verified_at IS NOT NULL) AND c.sequence < :head
-        AND (CAST(:among AS bigint[]) IS NULL OR e.id = ANY (CAST(:among AS bigint[])))
+        AND e.id = ANY (CAST(:among AS bigint[]))
     ORDER BY e.id FOR UPDATE OF c SKIP LOCKED
     """
 )
@@ -64,26 +70,55 @@ FAN_OUT = """
 ADVANCE = sa.text("UPDATE cursor SET sequence = :through, moved_at = now() WHERE name = ANY (:names)")
 
 
-def step(tx: sa.Connection, among: Sequence[int] | None = None, batch: int = BATCH) -> int:
-    """Deal with the next records for the endpoints that stand furthest back; gives how many records that were.
+def follow(tx: sa.Connection, among: Sequence[int]) -> int:
+    """Tell the endpoints that are near the feed's head of everything up to it; gives how many records that were.
 
-    ``among``: the endpoints to look at, null for all.
+    The caller holds their lanes' lock. Those that are further behind are left to ``catch_up``, so that they delay
+    nobody.
+    """
+    first, head = feed.ends(tx)
+    moved = 0
+    for after, group in _groups(tx, among, head, max(first - 1, head - NEAR), head).items():
+        _tell(tx, group, after, head)
+        moved += head - after
+    return moved
+
+
+def catch_up(tx: sa.Connection, among: Sequence[int]) -> int:
+    """Tell the endpoints that stand furthest back of the next records; gives how many records that were.
+
     An endpoint that fell behind what the feed keeps is disabled with the reason.
     """
     first, head = feed.ends(tx)
-    behind = [dict(row) for row in tx.execute(BEHIND, {"head": head, "among": among}).mappings()]
-    after = min((row["sequence"] for row in behind), default=head)
-    group = [row for row in behind if row["sequence"] == after]
-    if not group:
+    groups = _groups(tx, among, head, -1, max(head - NEAR, first - 1))
+    if not groups:
         return 0
+    after, *others = sorted(groups)
+    group = groups[after]
     if after < first - 1:
         _give_up(tx, [row["id"] for row in group], after)
         return 1
-    through = min(after + batch, head, *(row["sequence"] for row in behind if row["sequence"] > after))
+    batch = max(min(BATCH, ROWS // len(group)), 1)
+    through = min(after + batch, head, *others)
     lock_lanes(tx, [row["id"] for row in group])
+    _tell(tx, group, after, through)
+    return int(through - after)
+
+
+def _groups(
+    tx: sa.Connection, among: Sequence[int], head: int, least: int, end: int
+) -> dict[int, list[Json]]:
+    """The endpoints whose cursor stands at ``least`` or later and before ``end``, by where it stands."""
+    found: dict[int, list[Json]] = defaultdict(list)
+    for row in tx.execute(BEHIND, {"head": head, "among": list(among)}).mappings():
+        if least <= row["sequence"] < end:
+            found[row["sequence"]].append(dict(row))
+    return found
+
+
+def _tell(tx: sa.Connection, group: list[Json], after: int, through: int) -> None:
     _fan_out(tx, group, after, through)
     tx.execute(ADVANCE, {"through": through, "names": [endpoint.cursor(row["id"]) for row in group]})
-    return int(through - after)
 
 
 def _fan_out(tx: sa.Connection, group: list[Json], after: int, through: int) -> None:

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hub.db import Base
-from webhooks.delivery import LANE_LOCK
+from webhooks.delivery import try_lanes
 
 MARKET = 5_999_999_999_999
 """The advisory lock under which endpoints change hands, one process after the other."""
@@ -92,11 +92,6 @@ FREE = sa.text(
     """
 )
 
-# Its last holder may be noting what it did at this moment: it is left until the next time, and notes nothing then.
-LOCK = sa.text(
-    "SELECT id FROM unnest(CAST(:ids AS bigint[])) AS free (id) WHERE pg_try_advisory_xact_lock(:lock + id)"
-)
-
 TAKE = sa.text(
     """
     INSERT INTO webhook_line (endpoint_id, holder)
@@ -131,7 +126,8 @@ def _take(tx: sa.Connection, holder: UUID, room: int) -> list[int]:
         return []
     free = list(tx.scalars(FREE, {"room": room}))
     if free:
-        free = list(tx.scalars(LOCK, {"ids": free, "lock": LANE_LOCK}))
+        # Its last holder may be noting what it did at this moment: it is left until the next time.
+        free = sorted(try_lanes(tx, free))
         tx.execute(TAKE, {"holder": holder, "ids": free})
         tx.execute(FORGET)
     return free

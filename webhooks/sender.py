@@ -1,7 +1,7 @@
 """The sender: takes what is due at the endpoints that this process holds, posts it, and notes what came of it.
 
-Looking is one short transaction, keeping the bodies another, noting a third; requests run outside of any. A process
-that dies leaves its endpoints to the others when its lease ends: what it sent without noting is repeated under the same
+Noting and taking is one short transaction, keeping the bodies another; requests run outside of any. A process that
+dies leaves its endpoints to the others when its lease ends: what it sent without noting is repeated under the same
 id, and nothing is lost.
 """
 
@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections import defaultdict
-from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -22,7 +23,8 @@ from uuid import uuid4
 import sqlalchemy as sa
 
 from hub.db import Database
-from webhooks import due, endpoint, lease, lot, schedule, standing, verification
+from hub.wake import SEQUENCED
+from webhooks import due, endpoint, lease, lot, schedule, standing, turn, verification
 from webhooks.body import Render
 from webhooks.courier import Courier
 from webhooks.delivery import Claimed, Tried
@@ -31,12 +33,16 @@ from webhooks.pace import Pace
 from webhooks.post import Answer, Post, clean
 from webhooks.secret import Vault
 from webhooks.standing import Standing
+from webhooks.turn import Ask
 
 T = TypeVar("T")
 P = ParamSpec("P")
 
 TICK_SECONDS = 0.25
 """How late it is seen that an endpoint was added, changed, or told to hurry by another process."""
+
+GAP_SECONDS = 0.003
+"""The pause between two turns, in which more comes together."""
 
 DOWN_SECONDS = 1.0
 RENDER_SECONDS = 20.0
@@ -79,7 +85,7 @@ class Sender:
         self._work: set[asyncio.Task[None]] = set()
         self._flights: dict[asyncio.Task[None], Courier] = {}
         self._rendered: asyncio.Queue[Rendered] = asyncio.Queue()
-        self._outcomes: asyncio.Queue[Tried] = asyncio.Queue()
+        self._tried: list[Tried] = []
         self._expiry: asyncio.TimerHandle | None = None
         self._stopping = False
 
@@ -96,18 +102,19 @@ class Sender:
 
     async def run(self, stop: asyncio.Event, grace: float = 5.0) -> None:
         """Send until ``stop`` is set; then wait ``grace`` seconds for answers, and give the rest back."""
-        loops = [asyncio.create_task(each) for each in (self._holding(), self._keeping(), self._noting())]
-        await self._looking(stop)
-        self._stopping = True
-        if self._flights:
-            await asyncio.wait(self._flights, timeout=grace)
-        await self._cancel([*self._work, *self._flights])
-        with suppress(TimeoutError):  # what cannot be noted is repeated
-            await asyncio.wait_for(self._outcomes.join(), grace)
-        await self._cancel(loops)
+        loops = [asyncio.create_task(each) for each in (self._holding(), self._keeping(), self._hearing())]
+        await self._turns(stop, grace)  # what cannot be noted in time is repeated
+        await self._cancel([*self._work, *self._flights, *loops])
         with suppress(sa.exc.SQLAlchemyError):
             await self._write(lease.leave, self._holder)
         self._threads.shutdown()
+
+    async def _hearing(self) -> None:
+        """Ring when the feed has grown."""
+        heard = SEQUENCED.rings
+        while True:
+            heard = await SEQUENCED.heard(heard, TICK_SECONDS)
+            self.ring()
 
     async def _cancel(self, tasks: Iterable[asyncio.Task[None]]) -> None:
         tasks = list(tasks)
@@ -184,46 +191,55 @@ class Sender:
                 self._couriers[number].adopt(way, read, now)
                 self._pump(self._couriers[number])
 
-    # Looking: what is due.
+    # Turns: what was sent is noted, what happened is told, what is due is taken.
 
-    async def _looking(self, stop: asyncio.Event) -> None:
-        while not stop.is_set():
+    async def _turns(self, stop: asyncio.Event, grace: float) -> None:
+        """Work until ``stop``, and then, ``grace`` seconds at most, until everything under way is noted."""
+        until = math.inf
+        while not stop.is_set() or ((self._flights or self._tried) and monotonic() < until):
+            if stop.is_set() and until == math.inf:
+                self._stopping, until = True, monotonic() + grace
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._bell.wait(), TICK_SECONDS)
             self._bell.clear()
-            now = monotonic()
-            rooms = {number: room for number in self.endpoints if (room := self._room(number, now)) > 0}
-            taken = await self._taken(rooms) if rooms else None
-            full = self._begin(taken, rooms) if taken else False
-            if not full:
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._bell.wait(), TICK_SECONDS)
+            await self._turn()
+            await asyncio.sleep(GAP_SECONDS)
 
-    def _room(self, number: int, now: float) -> int:
+    async def _turn(self) -> None:
+        tried, self._tried = self._tried, []
+        try:
+            await self._stand(tried)
+            rooms = {number: room for number in self.endpoints if (room := self._room(number)) > 0}
+            taken = self._unnoted.union(*(self._couriers[number].taken for number in rooms))
+            among = [] if self._stopping else self.endpoints
+            read = monotonic()
+            result = await self._write(turn.do, self._holder, self._vault, Ask(tried, among, rooms, taken))
+        except (sa.exc.DataError, sa.exc.IntegrityError):
+            log.exception("Outcomes of %d deliveries cannot be stored together.", len(tried))
+            for each in tried:
+                await self._note_plainly(each)
+        except Exception:
+            log.exception("The sender cannot reach its queue and tries again.")
+            self._tried = tried + self._tried
+            await asyncio.sleep(DOWN_SECONDS)
+        else:
+            noted = {each.delivery.id for each in result.noted}
+            self._tried = [each for each in tried if each.delivery.id not in noted] + self._tried
+            self._settle(result.noted)
+            if result.found and self._begin(result.found, read, rooms):
+                self.ring()
+
+    def _room(self, number: int) -> int:
         courier = self._couriers[number]
-        return courier.room(now, self._at_once) if courier.way else 0
+        return courier.room(monotonic(), self._at_once) if courier.way and not self._stopping else 0
 
     @property
     def _at_once(self) -> int:
         busy = sum(1 for each in self._couriers.values() if each.taken)
         return max(1, AT_ONCE // max(busy, 1))
 
-    async def _taken(self, rooms: dict[int, int]) -> tuple[Lot, float] | None:
-        taken = self._unnoted.union(*(self._couriers[number].taken for number in rooms))
-        read = monotonic()
-        try:
-            found = await self._write(self._look, rooms, taken)
-        except Exception:
-            log.exception("The sender cannot look for what is due and tries again.")
-            await asyncio.sleep(DOWN_SECONDS)
-            return None
-        return (found, read) if found else None
-
-    def _look(self, tx: sa.Connection, rooms: dict[int, int], taken: Collection[int]) -> Lot | None:
-        claimed = due.look(tx, self._holder, rooms, taken)
-        return lot.load(tx, self._vault, claimed) if claimed else None
-
-    def _begin(self, taken: tuple[Lot, float], rooms: dict[int, int]) -> bool:
+    def _begin(self, found: Lot, read: float, rooms: dict[int, int]) -> bool:
         """Begin with what was taken; gives whether there may be more."""
-        found, read = taken
         self._adopt(found.ways, read)
         by_endpoint: dict[int, list[Claimed]] = defaultdict(list)
         for each in found.claimed:
@@ -356,7 +372,7 @@ class Sender:
         if answer.outcome != "delivered":
             wait = schedule.wait(each.failures + 1, answer.retry_after, self._ways.delays) if counted else 0.0
         self._unnoted.add(each.id)
-        self._outcomes.put_nowait(
+        self._tried.append(
             Tried(
                 delivery=each,
                 started_at=started,
@@ -371,22 +387,16 @@ class Sender:
                 gone=answer.gone,
             )
         )
+        self.ring()
 
-    # Noting: what came of it.
+    # Standing: what outcomes say about the endpoint.
 
-    async def _noting(self) -> None:
-        """Note outcomes as they come, many in one transaction."""
-        while True:
-            tried = await _all(self._outcomes)
-            for courier in self._judge(tried):
-                courier.unsaved = True
-            await self._save([each for each in self._couriers.values() if each.unsaved])
-            for number in sorted({each.delivery.endpoint_id for each in tried if each.gone}):
-                await self._persist(
-                    endpoint.disable, number, "The receiver answered 410: it wants nothing more."
-                )
-            await self._note(tried)
-            self._settle(tried)
+    async def _stand(self, tried: Sequence[Tried]) -> None:
+        for courier in self._judge(tried):
+            courier.unsaved = True
+        await self._save([each for each in self._couriers.values() if each.unsaved])
+        for number in sorted({each.delivery.endpoint_id for each in tried if each.gone}):
+            await self._write(endpoint.disable, number, "The receiver answered 410: it wants nothing more.")
 
     def _judge(self, tried: Sequence[Tried]) -> Iterable[Courier]:
         """The couriers whose endpoint begins or ceases to fail with these outcomes."""
@@ -424,26 +434,22 @@ class Sender:
             if courier.way is not None:
                 courier.way.row["breaker"] = courier.breaker.state
 
-    async def _note(self, tried: Sequence[Tried]) -> None:
-        """Note outcomes, each by itself where PostgreSQL refuses them together."""
-        try:
-            await self._persist(due.note, self._holder, tried)
-        except sa.exc.DBAPIError:
-            log.exception("Outcomes of %d deliveries cannot be stored together.", len(tried))
-            if len(tried) == 1:
-                plain = replace(
-                    tried[0], error="What came back cannot be stored.", response=None, request=None
-                )
-                await self._persist(due.note, self._holder, [plain])
-                return
-            for each in tried:
-                await self._note([each])
+    async def _note_plainly(self, each: Tried) -> None:
+        """Note an outcome by itself, without its texts where PostgreSQL refuses them."""
+        plain = replace(each, error="What came back cannot be stored.", response=None, request=None)
+        for form in (each, plain):
+            try:
+                await self._persist(turn.do, self._holder, self._vault, Ask([form]))
+            except sa.exc.DBAPIError:
+                log.exception("An outcome cannot be stored.")
+            else:
+                break
+        self._settle([each])
 
     def _settle(self, tried: Sequence[Tried]) -> None:
         for each in tried:
             self._unnoted.discard(each.delivery.id)
             self._ways.noted(each)
-            self._outcomes.task_done()
         self._let_go(each.delivery for each in tried)
 
     async def _persist(

@@ -1,0 +1,50 @@
+"""One turn of a sender in the database: what was sent is noted, what happened is told, what is due is taken.
+
+It is one transaction. Endpoints whose lanes somebody else works on at this moment are left for the next turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from webhooks import due, lane, lot
+from webhooks.delivery import Tried, try_lanes
+from webhooks.lot import Lot
+from webhooks.secret import Vault
+
+
+@dataclass(frozen=True)
+class Ask:
+    """``tried``: outcomes to note. ``among``: endpoints to tell of what happened. ``rooms``: how many deliveries to
+    take for each endpoint, ``taken`` being taken already.
+    """
+
+    tried: Sequence[Tried] = ()
+    among: Sequence[int] = ()
+    rooms: Mapping[int, int] = field(default_factory=dict)
+    taken: Collection[int] = ()
+
+
+@dataclass(frozen=True)
+class Result:
+    """``noted``: the outcomes that are stored now. ``found``: what was taken, null for nothing."""
+
+    noted: list[Tried]
+    found: Lot | None = None
+
+
+def do(tx: sa.Connection, holder: UUID, vault: Vault, ask: Ask) -> Result:
+    """Do a turn."""
+    free = try_lanes(tx, {*ask.among, *(each.delivery.endpoint_id for each in ask.tried)})
+    noted = [each for each in ask.tried if each.delivery.endpoint_id in free]
+    if noted:
+        due.note(tx, holder, noted)
+    among = [number for number in ask.among if number in free]
+    if among:
+        lane.follow(tx, among)
+    claimed = due.look(tx, holder, ask.rooms, ask.taken) if ask.rooms else []
+    return Result(noted, lot.load(tx, vault, claimed) if claimed else None)
