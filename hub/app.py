@@ -29,7 +29,7 @@ from schema import payload_document
 from schema.app import schema
 from schema.download import Downloads
 from schema.router import Endpoint
-from search.index import Index
+from search.engine import Index
 from webhooks import figures
 from webhooks.figures import Figures
 
@@ -40,7 +40,7 @@ def create_app(settings: Settings, *, relay: bool = True) -> FastAPI:
     """The server. ``relay``: whether it runs the relay too while it serves."""
     database = migrations.prepared(settings)
     _say_what_is_idle(settings)
-    index = search.app.opened(settings)
+    index = search.app.opened(settings, database)
     sending = Figures(database)
     metrics = Metrics(database, sending)
     lifespan = _lifespan(
@@ -57,7 +57,7 @@ def create_app(settings: Settings, *, relay: bool = True) -> FastAPI:
 
 def _say_what_is_idle(settings: Settings) -> None:
     """A setting that is taken and not used yet must not pass for one that works."""
-    for name in ("elasticsearch_url", "database_read_urls"):
+    for name in ("database_read_urls",):
         if getattr(settings, name):
             log.warning("HUB_%s is set, and not used by this version: see docs/limits.md.", name.upper())
 

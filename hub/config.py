@@ -22,7 +22,9 @@ HOST = re.compile(
 """A host's name, with a letter in it: digits and dots alone are a network that was mistyped."""
 
 DATABASE_FORM = "postgresql://user:password@host:5432/name"
-SECRETS = frozenset({"secret_key", "database_url", "database_read_urls", "elasticsearch_url"})
+SECRETS = frozenset(
+    {"secret_key", "database_url", "database_read_urls", "elasticsearch_url", "elasticsearch_api_key"}
+)
 """Settings whose values may hold a password and are never printed."""
 
 
@@ -91,6 +93,18 @@ class Settings(BaseSettings):
     database_pool: int = Field(8, description="connections kept open, from 1 to 500", ge=1, le=500)
     elasticsearch_url: WebUrl | None = Field(
         None, description="http://host:9200 or https://user:password@host"
+    )
+    elasticsearch_api_key: SecretStr | None = Field(
+        None, description="an API key of Elasticsearch, where its address holds no user and password"
+    )
+    elasticsearch_ca: Path | None = Field(
+        None,
+        description="a file with the certificate authority of Elasticsearch, where the system does not know it",
+    )
+    elasticsearch_prefix: str = Field(
+        "hub",
+        description="what the names of the indices begin with: small letters, digits, - and _",
+        pattern="^[a-z][a-z0-9_-]{0,99}$",
     )
     webhook_allowed_networks: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_split)] = Field(
         (),

@@ -15,7 +15,7 @@ from schema import sql
 from schema.connection import Connection, Counted, PageInfo
 from schema.loader import by_id, values
 from search import query
-from search.index import UnavailableError
+from search.engine import UnavailableError
 
 if TYPE_CHECKING:
     from schema.context import Scope
@@ -57,7 +57,7 @@ def _connection(found: query.Found, nodes: list[Any], *, after: bool) -> Connect
     shown = [(hit.cursor, node) for hit, node in zip(found.hits, nodes, strict=True) if node is not None]
 
     async def counting() -> Counted:
-        return Counted(found.total, capped=False)
+        return Counted(found.total, capped=not found.exact)
 
     return Connection(
         nodes=[node for _, node in shown],

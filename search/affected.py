@@ -1,13 +1,14 @@
 """Affected products: whose documents a change touches, also a change of something else that they show.
 
-Price lists, companies, stock, customers and orders are in no document. A thing just made is in none yet: whatever takes
-it up is a change of its own.
+Price lists, companies, customers and orders are in no document. A thing just made is in none yet, stock excepted:
+whatever takes it up is a change of its own.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -19,10 +20,11 @@ from hub.attribute import Attribute, AttributeOption
 from hub.category import Category
 from hub.listing import Listing
 from hub.product import Product, ProductCategory, Variant
+from hub.stock import Stock
 
 Ids = sa.ColumnElement[Any]
 
-TOLD = frozenset({"code", "searchable", "type"})
+TOLD = frozenset({"code", "searchable", "filterable", "facet", "type"})
 """Columns of an attribute that decide what documents say of it. Its name is not among them."""
 
 # Products by index, an option at a time; variants, which rarely hold any, in one pass over all of them.
@@ -46,32 +48,56 @@ WHERE chosen.code = said.key
 
 
 def columns() -> list[Any]:
-    """What has to be known of a record of the feed. Only an attribute's record is looked into."""
+    """What has to be known of a record of the feed. Only records of attributes and of stock that is gone are looked into."""
     record = feed.Feed
-    inside = sa.case((record.aggregate == Attribute.__tablename__, record.changes))
+    gone = sa.and_(record.aggregate == Stock.__tablename__, record.kind == "DELETED")
+    inside = sa.case((sa.or_(record.aggregate == Attribute.__tablename__, gone), record.changes))
     return [record.sequence, record.aggregate, record.aggregate_id, record.kind, inside.label("changes")]
 
 
-def products(tx: sa.Connection, records: Iterable[sa.RowMapping]) -> list[int]:
-    """The ids of all products whose documents these records, read by ``columns()``, may touch; sorted."""
-    found, new_options = set[int](), list[int]()
+@dataclass(frozen=True)
+class Touched:
+    """Ids of products, sorted: those that changed themselves, and those that show something that changed."""
+
+    own: list[int]
+    showing: list[int]
+
+
+def products(tx: sa.Connection, records: Iterable[sa.RowMapping]) -> Touched:
+    """All products whose documents these records, read by ``columns()``, may touch."""
+    own, found, new_options = set[int](), set[int](), list[int]()
     others: dict[str, set[int]] = defaultdict(set)
+    records = list(records)
     for record in records:
         if record["aggregate"] == Product.__tablename__:
-            found.add(record["aggregate_id"])
-        elif record["kind"] == "CREATED":
+            own.add(record["aggregate_id"])
+        elif record["kind"] == "CREATED" or record["aggregate"] not in SHOWN_BY:
             continue
         elif record["changes"] is None or any(map(_tells, record["changes"])):
             others[record["aggregate"]].add(record["aggregate_id"])
         else:
             new_options += _new_options(record["changes"])
+    own.update(_stocked(tx, [record for record in records if record["aggregate"] == Stock.__tablename__]))
     for noun, select in SHOWN_BY.items():
         if others[noun]:
             found.update(tx.scalars(select(_array(others[noun]))))
     if new_options:
         # An import makes many: by the attribute, each of them would touch all products.
         found.update(tx.scalars(sa.text(HOLDING), {"options": new_options}))
-    return sorted(found)
+    return Touched(sorted(own), sorted(found - own))
+
+
+def _stocked(tx: sa.Connection, records: Iterable[sa.RowMapping]) -> Iterator[int]:
+    """The products whose stock changed. Where a variant went with its stock, its product has a record of its own."""
+    levels, variants = list[int](), list[int]()
+    for record in records:
+        levels.append(record["aggregate_id"])
+        gone = (row for row in record["changes"] or () if row["op"] == "D")
+        variants += (row["o"]["variant_id"] for row in gone)
+    if levels:
+        yield from tx.scalars(_by_stock(_array(levels)))
+    if variants:
+        yield from tx.scalars(sa.select(Variant.product_id).where(Variant.id == sa.any_(_array(variants))))
 
 
 def _array(ids: Iterable[int]) -> Ids:
@@ -128,6 +154,14 @@ def _by_channel(channel_ids: Ids) -> sa.Executable:
 def _by_locale(_: Ids) -> sa.Executable:
     """Every product: a locale that is renamed or goes takes its texts out of every document."""
     return sa.select(Product.id)
+
+
+def _by_stock(stock_ids: Ids) -> sa.Executable:
+    return (
+        sa.select(Variant.product_id)
+        .join(Stock, Stock.variant_id == Variant.id)
+        .where(Stock.id == sa.any_(stock_ids))
+    )
 
 
 SHOWN_BY: dict[str, Callable[[Ids], sa.Executable]] = {

@@ -11,13 +11,18 @@ import sqlalchemy as sa
 from hub import feed
 from hub.config import Settings
 from hub.db import Database
-from search import lane
-from search.index import Index, UnavailableError
+from search import lane, queue
+from search.engine import Index, UnavailableError
+from search.tantivy_index import TantivyIndex
 
 
-def opened(settings: Settings) -> Index:
-    """The index that these settings name, for questions; a process makes it once and shares it."""
-    return Index(settings.var / "search")
+def opened(settings: Settings, database: Database) -> Index:
+    """The index that these settings name; a process makes it once and shares it."""
+    if settings.elasticsearch_url:
+        from search.elasticsearch_index import of  # most small shops never need the client
+
+        return of(settings, database)
+    return TantivyIndex(settings.var / "search")
 
 
 def start(database: Database, settings: Settings) -> Callable[[], None]:
@@ -26,7 +31,9 @@ def start(database: Database, settings: Settings) -> Callable[[], None]:
     Any number of processes may start it: one works, the others take over when it ends.
     """
     stop = Event()
-    thread = Thread(target=lane.run, args=(database, opened(settings), stop), name="search", daemon=True)
+    thread = Thread(
+        target=lane.run, args=(database, opened(settings, database), stop), name="search", daemon=True
+    )
     thread.start()
 
     def end() -> None:
@@ -40,23 +47,32 @@ def start(database: Database, settings: Settings) -> Callable[[], None]:
 class Readiness:
     """How search is. ``lag``: changes of the feed not yet dealt with; null where it never began.
 
-    ``problem``: why it cannot answer; null where it can.
+    ``queued``: products that wait because one change touched many. ``parked``: documents that the engine refused.
+    ``problem``: why it cannot answer; null where it can. ``stale``: whether its documents were made by other rules than
+    this version's, so that it has to be built anew.
     """
 
     lag: int | None
     documents: int
     problem: str | None
+    queued: int = 0
+    parked: int = 0
+    stale: bool = False
 
 
 def ready(database: Database, index: Index) -> Readiness:
     """Whether search answers, from how many documents, and how far it is behind."""
     with database.read() as tx:
         lag = _lag(tx)
+        parked = len(queue.parked(tx))
     try:
         with index.reading() as reader:
-            return Readiness(lag, reader.count(), None)
+            with database.read() as tx:
+                queued = queue.length(tx, reader.generation)
+            stale = reader.state().mapping != index.mapping()
+            return Readiness(lag, reader.count(), None, queued, parked, stale)
     except UnavailableError as error:
-        return Readiness(lag, 0, str(error))
+        return Readiness(lag, 0, str(error), parked=parked)
 
 
 def _lag(tx: sa.Connection) -> int | None:

@@ -34,11 +34,31 @@ class Price:
 
 @dataclass(frozen=True)
 class Variant:
-    """A variant inside a document. ``price`` is null where it has none, and for staff."""
+    """A variant inside a document. ``price`` is null where it has none, and for staff. ``available``: any in stock."""
 
     id: int
     sku: str
     price: Price | None = None
+    available: bool = False
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What of a product is filtered and counted and is no attribute.
+
+    ``categories`` and ``collections``: ids, categories with their ancestors. ``brands``: option names and texts.
+    ``listed``: for staff, ids of the channels that it is on offer in now. ``created``: when the product was made;
+    ``updated`` and ``actor``: for staff, when it changed last, and by whom.
+    """
+
+    type: str = ""
+    categories: tuple[int, ...] = ()
+    collections: tuple[int, ...] = ()
+    brands: tuple[str, ...] = ()
+    listed: tuple[int, ...] = ()
+    created: datetime | None = None
+    updated: datetime | None = None
+    actor: str | None = None
 
 
 @dataclass(frozen=True)
@@ -48,6 +68,8 @@ class Document:
     ``sequence``: every change up to this one of the feed is in it.
     ``windows``: when it is listed; empty for staff, who see it always.
     ``identifiers``: normal forms that find it whole; ``codes``: the same as written, whose parts find it too.
+    ``values`` and ``numbers``: what its attributes say, by key (``search.values``).
+    ``names``: locale → name, for sorting.
     """
 
     product_id: int
@@ -58,6 +80,10 @@ class Document:
     codes: tuple[str, ...] = ()
     texts: Texts = field(default_factory=dict)
     variants: tuple[Variant, ...] = ()
+    facts: Facts = field(default_factory=Facts)
+    values: dict[str, list[str]] = field(default_factory=dict)
+    numbers: dict[str, list[float]] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
 
     @property
     def key(self) -> Key:
@@ -75,22 +101,31 @@ class Document:
             "codes": self.codes,
             "texts": self.texts,
             "variants": self.variants,
+            "facts": self.facts,
+            "values": self.values,
+            "numbers": self.numbers,
+            "names": self.names,
         }
         return orjson.dumps(said, option=orjson.OPT_SORT_KEYS | orjson.OPT_UTC_Z)
 
-    @property
-    def hash(self) -> str:
-        """The fingerprint of the content."""
-        return fingerprint(self.content)
+    @cached_property
+    def hash(self) -> int:
+        """The fingerprint of the content, 63 bits."""
+        digest = hashlib.blake2b(self.content, digest_size=8).digest()
+        return int.from_bytes(digest, "big") >> 1
 
 
 @dataclass(frozen=True)
 class Batch:
-    """The documents of some products as of ``sequence``; a product that has none is no longer there."""
+    """The documents of some products as of ``sequence``; a product that has none is no longer there.
+
+    ``channels``: the ids of all channels, in each of which a document may have been.
+    """
 
     sequence: int
     product_ids: tuple[int, ...]
     documents: tuple[Document, ...]
+    channels: tuple[int, ...] = ()
 
 
 def fingerprint(content: bytes) -> str:

@@ -1,164 +1,117 @@
-"""The lane: follows the change feed and keeps the index true to it.
+"""The lane: follows the change feed and keeps the index in use true to it, in one process at a time.
 
-It commits the index before it moves its cursor. A crash between the two repeats work, which changes nothing. How far the
-index has come is written in the index itself, in the same commit as the documents; the cursor in the database tells
-others.
+The index is committed before the cursor moves. A crash between the two repeats work, which changes nothing. How far the
+index has come is written in the index itself; the cursor in the database tells others what can be found already.
 """
 
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
-from pathlib import Path
 from threading import Event
 
 import sqlalchemy as sa
 
-from hub import feed
+from hub import feed, wake
 from hub.db import Database
-from search import affected
-from search.damage import BrokenIndexError, check, sound
-from search.index import BROKEN, Index
-from search.product import build
-from search.rebuild import origin, rebuild
-from search.tantivy_engine import Reader, State, Writer
-from search.tantivy_schema import mapping
+from search import queue
+from search.damage import BrokenIndexError, sound
+from search.engine import Index, LostTurnError, Turn, UnavailableError
+from search.follow import Follower
+from search.rebuild import rebuild, unfit
 
 NAME = "search"
 """The lane's cursor on the feed."""
 
-RECORDS = 2_000
-PRODUCTS = 250
-UNWRITTEN = 10_000
-"""Changes of other things that may pass before the index notes that it has seen them: a commit costs a file."""
+IDLE_SECONDS = 0.25
+"""How long it sleeps at most where no bell wakes it."""
 
-IDLE_SECONDS = 0.05
 TURN_SECONDS = 0.5
 DOWN_SECONDS = 1.0
 LONGEST_DOWN_SECONDS = 60.0
+LONGEST_AWAY_SECONDS = 5.0
+"""How long it waits at most for an engine that is away: what was committed meanwhile waits, too."""
 
 log = logging.getLogger(__name__)
 
 
 def run(database: Database, index: Index, stop: Event) -> None:
     """Index until ``stop`` is set. Waits while another process does; what goes down is waited for."""
-    while not stop.is_set():
-        with index.writing() as mine:
-            if mine:
-                _work(database, index, stop)
-        stop.wait(TURN_SECONDS)
-
-
-def _work(database: Database, index: Index, stop: Event) -> None:
     pause, failed = DOWN_SECONDS, False
     while not stop.is_set():
         try:
-            with sound():
-                _follow(database, index, stop, failed=failed)
+            with index.writing() as turn:
+                if turn:
+                    with sound():
+                        _follow(database, index, turn, stop, failed=failed)
             pause, failed = DOWN_SECONDS, False
+            stop.wait(TURN_SECONDS)
+        except LostTurnError as error:
+            log.warning("The search lane lost its turn: %s", error)
         except sa.exc.DBAPIError as error:
             log.warning("The search lane lost the database and tries again: %s", error.orig)
             stop.wait(DOWN_SECONDS)
+        except UnavailableError as error:
+            log.warning("The search lane waits %.0f seconds: %s", pause, error)
+            stop.wait(pause)
+            pause = min(pause * 2, LONGEST_AWAY_SECONDS)
         except Exception as error:  # whatever it is, the thread must go on and say what it fails at
             log.exception("The search lane failed and tries again in %.0f seconds.", pause)
             stop.wait(pause)
             pause, failed = min(pause * 2, LONGEST_DOWN_SECONDS), isinstance(error, BrokenIndexError)
 
 
-def _follow(database: Database, index: Index, stop: Event, *, failed: bool) -> None:
-    lane = open_lane(database, index, failed=failed)
+def _follow(database: Database, index: Index, turn: Turn, stop: Event, *, failed: bool) -> None:
+    """Work until ``stop`` is set or another generation is in use."""
+    generation = usable(database, index, failed=failed)
+    index.tidy()
+    follower = Follower(database, index, generation, turn)
     try:
-        lane.follow(stop)
+        if follower.state.filled is not None:
+            follower.finish()
+        with database.engine.begin() as tx:
+            queue.forget(tx, generation)
+        _work(database, index, follower, stop)
     finally:
-        lane.close()
+        follower.close()
 
 
-def open_lane(database: Database, index: Index, *, failed: bool = False) -> Lane:
-    """A lane on the index in use, built anew where that one cannot be carried on or ``failed`` at work."""
-    folder = index.current()
-    reason = "there is none" if folder is None else "it failed" if failed else _unfit(database, folder)
+def _work(database: Database, index: Index, follower: Follower, stop: Event) -> None:
+    told = -1
+    while not stop.is_set() and index.current() == follower.generation:
+        if index.is_spoilt(follower.generation):
+            raise BrokenIndexError("A reader found the index damaged.")
+        heard = wake.SEQUENCED.rings
+        worked = follower.step()
+        if follower.position != told:
+            told = follower.position
+            with database.engine.begin() as tx:
+                feed.advance(tx, NAME, told)
+        if not worked:
+            wake.SEQUENCED.wait(heard, IDLE_SECONDS)
+
+
+def usable(database: Database, index: Index, *, failed: bool = False) -> str:
+    """The generation in use, built anew where that one cannot be carried on or ``failed`` at work."""
+    generation = index.current()
+    reason = "there is none" if generation is None else "it failed" if failed else problem(database, index)
     if reason:
         log.warning("The search index is built anew: %s.", reason)
-        folder = rebuild(database, index)
-    if folder is None:
-        raise RuntimeError("Another process is building the search index: this one waits.")
-    index.tidy()
-    return Lane(database, index, folder)
+        generation = rebuild(database, index)
+    if generation is None:
+        raise UnavailableError("Another process is building the search index: this one waits.")
+    return generation
 
 
-def _unfit(database: Database, folder: Path) -> str | None:
-    """Why the feed cannot be followed from where an index stands; null where it can."""
+def problem(database: Database, index: Index) -> str | None:
+    """Why the index in use cannot be carried on; null where it can. Raises ``UnavailableError`` for an engine that is away."""
+    generation = index.current()
+    if generation is None:
+        return "there is none"
     try:
-        check(folder)
         with sound():
-            state = Reader(folder).state()
+            reader = index.opened(generation)
+            reader.check()
+            state = reader.state()
     except BrokenIndexError as error:
         return f"it cannot be read ({error})"
-    with database.read() as tx:
-        if state.origin != origin(tx):
-            return "it shows another database"
-        try:
-            feed.check(tx, state.sequence)
-        except (feed.GoneError, feed.AheadError) as error:
-            return f"the feed cannot be followed from it ({error})"
-    return None if state.mapping == mapping() else "its documents were made by other rules"
-
-
-class Lane:
-    """The feed on one side, one generation of the index on the other."""
-
-    def __init__(self, database: Database, index: Index, folder: Path) -> None:
-        self._database = database
-        self._index = index
-        self._folder = folder
-        self._writer = Writer(folder)
-        self._written = Reader(folder).state()
-        self._position = self._written.sequence
-
-    def follow(self, stop: Event) -> None:
-        """Work until ``stop`` is set or another generation is in use."""
-        self._advance()
-        while not stop.is_set() and self._index.current() == self._folder:
-            if (self._folder / BROKEN).exists():
-                raise BrokenIndexError("A reader found the index damaged.")
-            self._answer()
-            if self.step() < RECORDS:
-                stop.wait(IDLE_SECONDS)
-
-    def step(self) -> int:
-        """Deal with the next records of the feed; gives how many there were."""
-        with self._database.read() as tx:
-            page = feed.page(self._position, limit=RECORDS)
-            records = tx.execute(page.with_only_columns(*affected.columns())).mappings().all()
-            product_ids = affected.products(tx, records)
-        if records:
-            self._position = records[-1]["sequence"]
-            self._put(product_ids)
-            self._advance()
-        return len(records)
-
-    def close(self) -> None:
-        """Let another process write."""
-        self._writer.close()
-
-    def _put(self, product_ids: list[int], *, repair: bool = False) -> None:
-        """Index the products as they are now; commit if that, or enough that passed, is worth it."""
-        for start in range(0, len(product_ids), PRODUCTS):
-            with self._database.read() as tx:
-                self._writer.put(build(tx, product_ids[start : start + PRODUCTS]), repair=repair)
-        if product_ids or self._position - self._written.sequence >= UNWRITTEN:
-            self._commit(replace(self._written, sequence=self._position))
-
-    def _commit(self, state: State) -> None:
-        self._writer.commit(state)
-        self._written = state
-
-    def _advance(self) -> None:
-        with self._database.engine.begin() as tx:
-            feed.advance(tx, NAME, self._position)
-
-    def _answer(self) -> None:
-        """Index anew what ``hub search verify --repair`` found to be wrong."""
-        for path, product_ids in self._index.requests().items():
-            self._put(product_ids, repair=True)
-            path.unlink()
+    return unfit(database, index, state)

@@ -34,7 +34,13 @@ WITHOUT_STOP_WORDS = frozenset({"ar", "el", "ro", "ta", "tr"})
 UNSTEMMED = "any"
 """Every text of a document as it stands: for languages without a stemmer, and for staff who name no locale."""
 
-ALIASES = {"nb": "no", "nn": "no"}
+PAIRED = "cjk"
+"""Chinese, Japanese and Korean, whose words nothing parts: they are found by pairs of characters."""
+
+TONGUES = (*STEMMED, PAIRED, UNSTEMMED)
+"""Every language that texts are kept in."""
+
+ALIASES = {"nb": "no", "nn": "no", "zh": PAIRED, "ja": PAIRED, "ko": PAIRED}
 
 
 def of(locale: str | None) -> str:
@@ -43,4 +49,4 @@ def of(locale: str | None) -> str:
         return UNSTEMMED
     subtag = locale.replace("_", "-").split("-")[0].lower()
     subtag = ALIASES.get(subtag, subtag)
-    return subtag if subtag in STEMMED else UNSTEMMED
+    return subtag if subtag in TONGUES else UNSTEMMED

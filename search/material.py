@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from hub.aggregate import Aggregate
 from hub.asset import Asset, ProductAsset, VariantAsset
 from hub.attribute import Attribute, AttributeOption
 from hub.category import Category
@@ -19,8 +20,9 @@ from hub.external_id import ExternalId
 from hub.listing import Listing
 from hub.locale import Locale
 from hub.price import lookup
-from hub.product import Identifier, Product, ProductCategory, Variant
+from hub.product import Identifier, Product, ProductCategory, ProductCollection, Variant
 from hub.product_type import ProductType
+from hub.stock import Stock
 from search import wording
 from search.document import Price
 from search.wording import View
@@ -31,7 +33,7 @@ ByProduct = dict[int, list[sa.RowMapping]]
 
 @dataclass(frozen=True)
 class Place:
-    """A channel to build documents for, with a view for each of its locales.
+    """A channel to build documents for, with a view for each of its locales. ``code`` is null for staff.
 
     Or staff (``id`` null): a view for each locale of the hub and one, ``*``, for what has none. There nothing falls back,
     so that a new locale changes no document.
@@ -39,11 +41,12 @@ class Place:
 
     id: int | None
     views: dict[str, View]
+    code: str | None = None
 
 
 @dataclass(frozen=True)
 class Material:
-    """Rows by product id, the searchable attributes in use, the places, and prices by channel and variant."""
+    """Rows by product id, the attributes in use, the places, prices by channel and variant, and what is in stock."""
 
     products: Rows
     variants: ByProduct
@@ -51,10 +54,12 @@ class Material:
     external_ids: ByProduct
     listings: ByProduct
     categories: ByProduct
+    collections: ByProduct
     assets: ByProduct
     attributes: wording.Attributes
     places: Sequence[Place]
     prices: dict[tuple[int, int], Price]
+    available: frozenset[int]
 
 
 def gather(tx: sa.Connection, product_ids: Sequence[int]) -> Material:
@@ -70,10 +75,12 @@ def gather(tx: sa.Connection, product_ids: Sequence[int]) -> Material:
         external_ids=_by_product(tx.execute(_external_ids(wanted)).mappings()),
         listings=_by_product(listings),
         categories=_by_product(tx.execute(_categories(wanted)).mappings()),
+        collections=_by_product(tx.execute(_collections(wanted)).mappings()),
         assets=_by_product(tx.execute(_assets(wanted)).mappings()),
         attributes=_attributes(tx, (*products, *variants)),
         places=_places(tx),
         prices=_prices(tx, listings, variants),
+        available=frozenset(tx.scalars(_available(wanted))),
     )
 
 
@@ -95,9 +102,14 @@ def _products(wanted: sa.ColumnElement[Any]) -> sa.Executable:
             Product.name,
             Product.description,
             Product.attributes,
+            ProductType.code.label("type_code"),
             ProductType.name.label("type_name"),
+            Aggregate.created_at,
+            Aggregate.updated_at,
+            Aggregate.actor,
         )
         .join(ProductType, ProductType.id == Product.product_type_id)
+        .outerjoin(Aggregate, sa.and_(Aggregate.type == "product", Aggregate.id == Product.id))
         .where(Product.id == sa.any_(wanted))
     )
 
@@ -130,7 +142,7 @@ def _external_ids(wanted: sa.ColumnElement[Any]) -> sa.Executable:
 def _listings(wanted: sa.ColumnElement[Any]) -> sa.Executable:
     """Windows that hold the present or lie ahead: the others turn no more."""
     return (
-        sa.select(Listing.product_id, Listing.channel_id, Listing.starts_at, Listing.ends_at)
+        sa.select(Listing.product_id, Listing.channel_id, Listing.starts_at, Listing.ends_at, Listing.open)
         .where(Listing.product_id == sa.any_(wanted), sa.or_(Listing.open, Listing.turns_at.is_not(None)))
         .order_by(Listing.product_id, Listing.channel_id, Listing.starts_at.nulls_first())
     )
@@ -145,9 +157,28 @@ def _categories(wanted: sa.ColumnElement[Any]) -> sa.Executable:
     above = sa.select(held.c.product_id, Category.parent_id).join(Category, Category.id == held.c.category_id)
     held = held.union(above.where(Category.parent_id.is_not(None)))
     return (
-        sa.select(held.c.product_id, Category.name)
+        sa.select(held.c.product_id, Category.id, Category.name)
         .join(Category, Category.id == held.c.category_id)
         .order_by(held.c.product_id, Category.id)
+    )
+
+
+def _collections(wanted: sa.ColumnElement[Any]) -> sa.Executable:
+    return (
+        sa.select(ProductCollection.product_id, ProductCollection.collection_id)
+        .where(ProductCollection.product_id == sa.any_(wanted))
+        .order_by(ProductCollection.product_id, ProductCollection.collection_id)
+    )
+
+
+def _available(wanted: sa.ColumnElement[Any]) -> sa.Select[Any]:
+    """The variants of which any can be had, at whichever location."""
+    return (
+        sa.select(Stock.variant_id)
+        .join(Variant, Variant.id == Stock.variant_id)
+        .where(Variant.product_id == sa.any_(wanted))
+        .group_by(Stock.variant_id)
+        .having(sa.func.sum(Stock.on_hand - Stock.reserved) > 0)
     )
 
 
@@ -166,7 +197,7 @@ def _assets(wanted: sa.ColumnElement[Any]) -> sa.Executable:
 
 
 def _attributes(tx: sa.Connection, holders: Iterable[sa.RowMapping]) -> wording.Attributes:
-    """The searchable attributes that these rows have values of, with the options that they name."""
+    """The attributes that these rows have values of; of searchable ones with the options that they name."""
     codes, chosen = set[str](), set[str]()
     for holder in holders:
         for said in (holder["attributes"], holder.get("axes") or {}):
@@ -175,9 +206,15 @@ def _attributes(tx: sa.Connection, holders: Iterable[sa.RowMapping]) -> wording.
                 chosen.update(_strings(value))
     options: dict[int, dict[str, Json]] = defaultdict(dict)
     rows = tx.execute(_definitions(codes)).mappings().all()
-    for option in tx.execute(_options([row["id"] for row in rows], chosen)).mappings():
+    told = [row["id"] for row in rows if row["searchable"]]
+    for option in tx.execute(_options(told, chosen)).mappings():
         options[option["attribute_id"]][option["code"]] = option["name"]
-    return {row["code"]: wording.Attribute(row["code"], row["type"], options[row["id"]]) for row in rows}
+    return {row["code"]: _attribute(row, options[row["id"]]) for row in rows}
+
+
+def _attribute(row: sa.RowMapping, options: dict[str, Json]) -> wording.Attribute:
+    flags = {name: row[name] for name in ("searchable", "filterable", "facet", "localizable")}
+    return wording.Attribute(row["code"], row["type"], options=options, **flags)
 
 
 def _strings(value: Any) -> Iterator[str]:
@@ -189,8 +226,9 @@ def _strings(value: Any) -> Iterator[str]:
 
 
 def _definitions(codes: Iterable[str]) -> sa.Executable:
-    return sa.select(Attribute.id, Attribute.code, Attribute.type).where(
-        Attribute.searchable, Attribute.code == sa.any_(sa.literal(list(codes), ARRAY(sa.Text)))
+    flags = (Attribute.searchable, Attribute.filterable, Attribute.facet, Attribute.localizable)
+    return sa.select(Attribute.id, Attribute.code, Attribute.type, *flags).where(
+        Attribute.code == sa.any_(sa.literal(list(codes), ARRAY(sa.Text)))
     )
 
 
@@ -218,7 +256,7 @@ def _places(tx: sa.Connection) -> list[Place]:
 
 def _channel(row: sa.RowMapping) -> Place:
     chains = {code: [*fallback(row["locales"], code), wording.ALL] for code in row["locales"]}
-    return Place(row["id"], {code: View(row["code"], chain) for code, chain in chains.items()})
+    return Place(row["id"], {code: View(row["code"], chain) for code, chain in chains.items()}, row["code"])
 
 
 def _prices(tx: sa.Connection, listings: Rows, variants: Rows) -> dict[tuple[int, int], Price]:

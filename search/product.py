@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 
 import sqlalchemy as sa
 
 from hub import feed
 from hub.db import Json
-from search import document, identifier, wording
-from search.document import Batch, Document, Window, distinct
+from search import document, identifier, values, wording
+from search.document import Batch, Document, Facts, Window, distinct
 from search.material import Material, Place, gather
 from search.wording import View
+
+BRANDS = ("brand", "supplier", "manufacturer", "vendor")
+"""Codes of attributes that name a maker: such a name in a question speaks for the maker's products."""
 
 Say = Callable[[wording.Attributes, Json, Json, View], Iterator[str]]
 
@@ -23,7 +27,8 @@ def build(tx: sa.Connection, product_ids: Iterable[int]) -> Batch:
     sequence = feed.ends(tx)[1]
     material = gather(tx, wanted)
     documents = (each for product in material.products for each in _documents(product, material, sequence))
-    return Batch(sequence, wanted, tuple(documents))
+    channels = tuple(place.id for place in material.places if place.id is not None)
+    return Batch(sequence, wanted, tuple(documents), channels)
 
 
 def _documents(product: sa.RowMapping, material: Material, sequence: int) -> Iterator[Document]:
@@ -43,6 +48,7 @@ def _document(
 ) -> Document:
     codes = _codes(product, place, material)
     variants = material.variants[product["id"]]
+    said, numbers = values.gathered(material.attributes, _holders(product, material), place.views, place.code)
     return Document(
         product_id=product["id"],
         channel_id=place.id,
@@ -54,12 +60,53 @@ def _document(
             locale: said for locale, view in place.views.items() if (said := _texts(product, view, material))
         },
         variants=tuple(_variant(row, place, material) for row in variants),
+        facts=_facts(product, place, material),
+        values=said,
+        numbers=numbers,
+        names={
+            locale: name
+            for locale, view in place.views.items()
+            if (name := wording.shown(product["name"], view))
+        },
     )
+
+
+def _holders(product: sa.RowMapping, material: Material) -> list[tuple[Json, Json]]:
+    variants = material.variants[product["id"]]
+    return [(product["attributes"], {}), *((row["attributes"], row["axes"]) for row in variants)]
+
+
+def _facts(product: sa.RowMapping, place: Place, material: Material) -> Facts:
+    number = product["id"]
+    shared = Facts(
+        type=product["type_code"],
+        categories=tuple(row["id"] for row in material.categories[number]),
+        collections=tuple(row["collection_id"] for row in material.collections[number]),
+        brands=tuple(_brands(product, place, material)),
+        created=product["created_at"],
+    )
+    if place.id is not None:
+        return shared
+    listed = {row["channel_id"] for row in material.listings[number] if row["open"]}
+    return replace(
+        shared, listed=tuple(sorted(listed)), updated=product["updated_at"], actor=product["actor"]
+    )
+
+
+def _brands(product: sa.RowMapping, place: Place, material: Material) -> list[str]:
+    makers = {code: material.attributes[code] for code in BRANDS if code in material.attributes}
+    named = (
+        (say(makers, attributes, axes, view))
+        for attributes, axes in (_holders(product, material) if makers else ())
+        for view in place.views.values()
+        for say in (wording.labels, wording.details)
+    )
+    return distinct(name for names in named for name in names)
 
 
 def _variant(row: sa.RowMapping, place: Place, material: Material) -> document.Variant:
     price = None if place.id is None else material.prices.get((place.id, row["id"]))
-    return document.Variant(row["id"], row["sku"], price)
+    return document.Variant(row["id"], row["sku"], price, row["id"] in material.available)
 
 
 def _codes(product: sa.RowMapping, place: Place, material: Material) -> list[str]:
@@ -72,8 +119,7 @@ def _codes(product: sa.RowMapping, place: Place, material: Material) -> list[str
 
 
 def _texts(product: sa.RowMapping, view: View, material: Material) -> dict[str, list[str]]:
-    variants = material.variants[product["id"]]
-    holders = [(product["attributes"], {}), *((row["attributes"], row["axes"]) for row in variants)]
+    holders = _holders(product, material)
     said: dict[str, list[str | None]] = {
         "title": [wording.shown(product["name"], view)],
         "labels": [*_names(product, view, material), *_each(wording.labels, holders, view, material)],

@@ -1,40 +1,58 @@
-"""Asking: a question in, ranked products out, a page at a time.
-
-A cursor names the product after which to go on, so that a page neither repeats nor skips what an index that changed
-meanwhile ranks elsewhere; its rank counts only where that product is no longer among the answers.
-"""
+"""Asking: a question in, ranked products out, a page at a time."""
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
-from collections.abc import Collection
-from dataclasses import dataclass
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-
-import orjson
+from enum import StrEnum
+from typing import Any
 
 from hub.errors import Invalid, Limit
-from search import identifier, language, tantivy_engine, tantivy_schema
-from search.index import Index, UnavailableError
+from search import condition, cursor, facet, language, ranking, spelling, wanted
+from search.clause import Clause, Every, Listed, OneOf, Term
+from search.condition import Condition, Definition, Ground
+from search.engine import SCORE, Anchor, Ask, Counts, Index, Place, Ranked, Reader, Sort, UnavailableError
+from search.entry import by_name
+from search.facet import FacetAsked
+from search.fields import STAFF
+from search.wanted import Steering, Text
+from search.weights import SHIPPED, Weights
 
-__all__ = ["Found", "Hit", "Question", "UnavailableError", "find"]
+__all__ = ["Found", "Hit", "Question", "Step", "UnavailableError", "find"]
 
-LONGEST_TEXT = 1_000
-MOST_WORDS = 32
 DEEPEST = 10_000
 """How many hits of one question can be paged through."""
+
+LARGEST_PAGE = 100
+
+
+class Step(StrEnum):
+    """How a question was answered: the first of these that found something.
+
+    ``ALL_WORDS``: some product has all words (or no words were asked). ``RESPELLED``: a word that no product has was
+    replaced by close ones. ``SOME_WORDS``: no product has all words, these have some. ``BEGINNINGS``: none has any, in
+    these words begin so. ``NOTHING``: nothing was found.
+    """
+
+    ALL_WORDS = "ALL_WORDS"
+    RESPELLED = "RESPELLED"
+    SOME_WORDS = "SOME_WORDS"
+    BEGINNINGS = "BEGINNINGS"
+    NOTHING = "NOTHING"
 
 
 @dataclass(frozen=True)
 class Question:
     """What is asked.
 
-    ``channel_id``: search what is listed there at ``moment`` (null: now). Null searches everything, for staff.
-    ``locale``: the locale whose texts are searched, of a channel one that it has: what is shown by fallback is found
-    under the locale that it is shown for. Null searches all texts, unstemmed.
-    ``within``: only these products, for filters that the database answers.
+    ``text``: empty to browse. ``channel_id``: search what is listed there at ``moment`` (null: now); null searches
+    everything, for staff. ``locale``: the locale whose texts are searched, of a channel one that it has: what is shown by
+    fallback is found under the locale that it is shown for. Null searches all texts, unstemmed.
+    ``within``: only these products, for filters that the database answers. ``definitions``: the attributes that
+    ``filter``, ``facets`` and ``order`` name.
+    ``order``: ``relevance``, ``name``, ``price``, ``newest``, or ``attribute:<code>``.
     """
 
     text: str
@@ -42,131 +60,240 @@ class Question:
     locale: str | None
     moment: datetime | None = None
     within: Collection[int] | None = None
+    filter: Condition | None = None
+    facets: tuple[FacetAsked, ...] = ()
+    order: str = "relevance"
+    descending: bool = False
+    explain: bool = False
+    definitions: Mapping[str, Definition] = field(default_factory=dict)
+    steering: Steering | None = None
+    weights: Weights = SHIPPED
+
+    @property
+    def ground(self) -> Ground:
+        """What its conditions stand on."""
+        return Ground(self.definitions, self.channel_id, self.locale)
 
 
 @dataclass(frozen=True)
 class Hit:
-    """A product that answers the question; ``cursor`` goes on after it."""
+    """A product that answers the question; ``cursor`` goes on after it. ``shares``: what its score is made of."""
 
     product_id: int
     score: float
     cursor: str
+    shares: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Found:
-    """One page of hits, best first. ``total`` counts all products that match at least one term.
+    """One page of hits, best first.
 
-    ``sequence``: the index shows every change up to this one of the feed.
+    ``total`` counts all hits; where it is not ``exact``, there are more. ``facets`` by subject. ``text``: the question's
+    words as they were searched, for highlights. ``spellings``: what was corrected. ``notice``: a sentence where the
+    question holds nothing that can be searched. ``engine_seconds``: what of the time was the engine's.
     """
 
     hits: tuple[Hit, ...]
     total: int
     has_next: bool
-    sequence: int
-
-
-@dataclass(frozen=True)
-class _Place:
-    """Where a hit stands, the first one at rank 1."""
-
-    rank: int
-    product_id: int
-    score: float = 0
+    exact: bool = True
+    step: Step = Step.ALL_WORDS
+    facets: Mapping[str, Counts] = field(default_factory=dict)
+    text: Text | None = None
+    spellings: Mapping[str, list[str]] = field(default_factory=dict)
+    notice: str | None = None
+    engine_seconds: float | None = None
 
 
 def find(index: Index, question: Question, *, first: int, after: str | None = None) -> Found:
-    """The products that answer a question: identifiers first, then all terms, then some of them.
+    """The products that answer a question.
 
-    ``after``: the ``cursor`` of a hit of the same question. It takes a millisecond or two and reads no database.
-    Raises ``hub.errors.Invalid`` for a cursor of another question, ``Limit`` for a text that is too long or a page that
-    lies too deep, and ``UnavailableError`` while there is no index.
+    ``after``: the ``cursor`` of a hit of the same question. It reads no database.
+    Raises ``hub.errors.Invalid`` and ``NotFound`` for what cannot be asked so, ``Limit`` for too much of it, and
+    ``UnavailableError`` while the index does not answer.
     """
-    tag = _tag(question)
-    start = _decode(after, tag) if after else None
-    if (start.rank if start else 0) + first > DEEPEST:
-        raise Limit(f"A search shows its first {DEEPEST} hits: ask for more precise words.", ("after",))
-    with index.reading() as reader:
-        places, total = _page(reader, _plan(question), start, first)
-        sequence = reader.state().sequence
-    hits = tuple(Hit(place.product_id, place.score, _encode(place, tag)) for place in places[:first])
-    return Found(hits, total, has_next=len(places) > first, sequence=sequence)
+    return _Finding(question, first, after).answer(index)
 
 
-def _plan(question: Question) -> tantivy_engine.Plan:
-    if len(question.text) > LONGEST_TEXT:
-        raise Limit(
-            f"The text has {len(question.text)} characters: search for {LONGEST_TEXT} at most.", ("search",)
+class _Finding:
+    """One question being answered."""
+
+    def __init__(self, question: Question, first: int, after: str | None) -> None:
+        self._question = question
+        self._size = first
+        self._tag = _tag(question)
+        self._anchor: Anchor | None = None
+        self._spellings: dict[str, list[str]] = {}
+        if after:
+            self._anchor, self._spellings = cursor.decode(after, self._tag)
+        if (self._anchor.rank if self._anchor else 0) + first > DEEPEST:
+            raise Limit(f"A search shows its first {DEEPEST} hits: ask for more precise words.", ("after",))
+        self._text = wanted.read(question.text, _tongues(question), question.steering)
+        self._facets = facet.checked(question.facets, question.ground)
+        self._sort = _sort(question)
+        self._filters, self._chosen = _filters(question, set(self._facets))
+        self._seconds: float | None = None
+
+    def answer(self, index: Index) -> Found:
+        with index.reading() as reader:
+            if not self._question.text.strip():
+                return self._found(self._ask(reader, Every()), Step.ALL_WORDS)
+            if not self._text.words and not self._text.identifiers:
+                notice = "The text holds no letter and no digit: there is nothing to search for."
+                return Found((), 0, has_next=False, step=Step.NOTHING, text=self._text, notice=notice)
+            return self._by_words(reader)
+
+    def _by_words(self, reader: Reader) -> Found:
+        text = self._text.respelled(self._spellings)
+        ranked = self._ask(reader, ranking.clause(text, self._question.weights))
+        if self._spellings:
+            return self._found(ranked, Step.RESPELLED, text)
+        if self._anchor or self._is_full(ranked):
+            return self._found(ranked, Step.ALL_WORDS, text)
+        better = self._respelled(reader)
+        if better:
+            return better
+        if ranked.places:
+            return self._found(ranked, Step.SOME_WORDS, text)
+        ranked = self._ask(reader, ranking.beginnings(text))
+        return self._found(ranked, Step.BEGINNINGS if ranked.places else Step.NOTHING, text)
+
+    def _is_full(self, ranked: Ranked) -> bool:
+        """Whether the best hit has all words. Hits in another order do not say so: they are taken as they are."""
+        if self._sort.field != "score":
+            return bool(ranked.total)
+        return bool(ranked.places) and ranked.places[0].score >= self._question.weights.every
+
+    def _respelled(self, reader: Reader) -> Found | None:
+        tongue, channel = self._text.tongues[0], self._question.channel_id
+        spellings = spelling.close_words(reader, self._text.plain, channel, tongue)
+        if not spellings:
+            return None
+        text = self._text.respelled(spellings)
+        ranked = self._ask(reader, ranking.clause(text, self._question.weights))
+        if not ranked.places:
+            return None
+        self._spellings = spellings
+        return self._found(ranked, Step.RESPELLED, text)
+
+    def _ask(self, reader: Reader, query: Clause | None) -> Ranked:
+        if query is None:
+            return Ranked((), 0)
+        asked = Ask(
+            query,
+            filters=self._filters,
+            chosen=self._chosen,
+            facets={name: each for name, (_, each) in self._facets.items()},
+            sort=self._sort,
+            size=self._size,
+            after=self._anchor,
+            explain=self._question.explain,
         )
-    words = tantivy_schema.words(question.text)
-    if len(words) > MOST_WORDS:
-        raise Limit(
-            f"The text has {len(words)} different words: search for {MOST_WORDS} at most.", ("search",)
+        ranked = self._timed(reader, asked)
+        histograms = facet.narrowed(self._facets, ranked.facets)
+        if not histograms:
+            return ranked
+        more = self._timed(reader, replace(asked, facets=histograms, size=0, after=None))
+        counted = {
+            name: replace(more.facets[name], low=ranked.facets[name].low, high=ranked.facets[name].high)
+            for name in histograms
+        }
+        return replace(ranked, facets={**ranked.facets, **counted})
+
+    def _timed(self, reader: Reader, asked: Ask) -> Ranked:
+        began = time.perf_counter()
+        ranked = reader.ask(asked)
+        took = time.perf_counter() - began if ranked.engine_seconds is None else ranked.engine_seconds
+        self._seconds = (self._seconds or 0.0) + took
+        return ranked
+
+    def _found(self, ranked: Ranked, step: Step, text: Text | None = None) -> Found:
+        rank = self._anchor.rank if self._anchor else 0
+        hits = tuple(self._hit(place, rank + at) for at, place in enumerate(ranked.places, start=1))
+        return Found(
+            hits,
+            ranked.total,
+            has_next=ranked.more,
+            exact=ranked.exact,
+            step=step,
+            facets=ranked.facets,
+            text=text,
+            spellings=self._spellings,
+            engine_seconds=self._seconds,
         )
+
+    def _hit(self, place: Place, rank: int) -> Hit:
+        anchor = Anchor(rank, place.product_id, place.value)
+        return Hit(
+            place.product_id, place.score, cursor.encode(anchor, self._tag, self._spellings), place.shares
+        )
+
+
+def _tongues(question: Question) -> tuple[str, ...]:
+    """Staff find texts of every language, as they are written."""
     tongue = language.of(question.locale)
     staff = question.channel_id is None and tongue != language.UNSTEMMED
-    return tantivy_engine.Plan(
-        words=words,
-        identifiers=identifier.asked(question.text),
-        channel_id=question.channel_id,
-        languages=(tongue, language.UNSTEMMED) if staff else (tongue,),
-        moment=question.moment or datetime.now(UTC),
-        within=question.within,
+    return (tongue, language.UNSTEMMED) if staff else (tongue,)
+
+
+def _filters(question: Question, facets: set[str]) -> tuple[tuple[Clause, ...], dict[str, Clause]]:
+    """What hits must be like; apart from it, by facet, what was chosen there."""
+    filters: list[Clause] = [Term("channel", question.channel_id or STAFF)]
+    if question.channel_id is not None:
+        filters.append(Listed(question.moment or datetime.now(UTC)))
+    if question.within is not None:
+        filters.append(OneOf("product", tuple(question.within)))
+    chosen: dict[str, Clause] = {}
+    for each in _parts(question.filter):
+        made, subject = condition.clause(each, question.ground), condition.subject(each)
+        if subject in facets and subject not in chosen:
+            chosen[subject] = made
+        else:
+            filters.append(made)
+    return tuple(filters), chosen
+
+
+def _parts(said: Condition | None) -> tuple[Condition, ...]:
+    if said is None:
+        return ()
+    return said.conditions if isinstance(said, condition.AllOf) else (said,)
+
+
+def _sort(question: Question) -> Sort:
+    match question.order.partition(":"):
+        case ("relevance", "", ""):
+            return SCORE
+        case ("name", "", ""):
+            return Sort("order", by_name(question.locale or "*"), question.descending)
+        case ("price", "", ""):
+            if question.channel_id is None:
+                raise Invalid("Prices belong to a channel: name the channel to sort by them.", ("sort",))
+            return Sort("price", None, question.descending)
+        case ("newest", "", ""):
+            return Sort("created", None, descending=True)
+        case ("changed", "", ""):
+            return Sort("updated", None, question.descending)
+        case ("attribute", ":", code):
+            return _attribute_sort(question, code)
+    raise Invalid(
+        f'"{question.order}" is no order: there are relevance, name, price, newest, and attributes.',
+        ("sort",),
     )
 
 
-def _page(
-    reader: tantivy_engine.Reader, plan: tantivy_engine.Plan, start: _Place | None, first: int
-) -> tuple[list[_Place], int]:
-    """The places after ``start``, one more than wanted where there is one.
-
-    The engine breaks ties as it likes, so hits are taken until no tie is cut in two.
-    """
-    limit = (start.rank if start else 0) + first + 1
-    while True:
-        ranked = reader.ask(plan, limit)
-        whole = len(ranked.products) < limit
-        rest = _after(start, _ordered(ranked, whole=whole))
-        if len(rest) > first or whole:
-            return rest[: first + 1], ranked.total
-        limit *= 2
-
-
-def _ordered(ranked: tantivy_engine.Ranked, *, whole: bool) -> list[_Place]:
-    """Better scores first, then lower ids. What ties with the last hit is left out, unless these are all."""
-    hits = sorted((-round(score, 4), product) for score, product in ranked.products)
-    complete = [hit for hit in hits if whole or hit[0] < hits[-1][0]]
-    return [_Place(rank, product, -falling) for rank, (falling, product) in enumerate(complete, start=1)]
-
-
-def _after(start: _Place | None, places: list[_Place]) -> list[_Place]:
-    if start is None:
-        return places
-    named = (place.rank for place in places if place.product_id == start.product_id)
-    # Where the product is gone, the one behind it has taken its rank.
-    return places[next(named, start.rank - 1) :]
+def _attribute_sort(question: Question, code: str) -> Sort:
+    try:
+        definition = question.ground.definition(code)
+    except Invalid as wrong:
+        wrong.path = ("sort",)
+        raise
+    numeric = definition.type in condition.NUMBERS
+    field_ = "numbers" if numeric else "order"
+    return Sort(field_, question.ground.key(definition), question.descending)
 
 
 def _tag(question: Question) -> str:
     """What tells a question's cursors from another's. The moment is left out: pages are asked for one after another."""
-    said = [question.text, question.channel_id, question.locale]
-    return hashlib.blake2b(orjson.dumps(said), digest_size=6).hexdigest()
-
-
-def _encode(place: _Place, tag: str) -> str:
-    said = orjson.dumps([tag, place.rank, place.product_id])
-    return base64.urlsafe_b64encode(said).decode().rstrip("=")
-
-
-def _decode(cursor: str, tag: str) -> _Place:
-    try:
-        said = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        given, rank, product = said
-        place = _Place(int(rank), int(product))
-    except (binascii.Error, ValueError, TypeError) as wrong:
-        raise Invalid(
-            f'"{cursor}" is not a cursor of a search: take one from its answer.', ("after",)
-        ) from wrong
-    if given != tag or place.rank < 1:
-        raise Invalid(f'Cursor "{cursor}" belongs to another search: start at its first page.', ("after",))
-    return place
+    said: list[Any] = [question.text, question.channel_id, question.locale, repr(question.filter)]
+    return cursor.tag(*said, question.order, question.descending)

@@ -1,72 +1,68 @@
-"""The embedded engine's mapping: which fields there are, and how texts become terms.
-
-It is closed: parts times languages, however many attributes and locales there are.
-"""
+"""The embedded engine's fields. The list is closed, however many attributes and locales there are."""
 
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import orjson
 import tantivy
-from tantivy import Filter, TextAnalyzer, TextAnalyzerBuilder, Tokenizer
+from tantivy import TextAnalyzer, TextAnalyzerBuilder, Tokenizer
 
-from search import language
-from search.document import PARTS, fingerprint
+from search import analysis, fields
+from search.document import fingerprint
 
-LANGUAGES = (*language.STEMMED, language.UNSTEMMED)
-LONGEST_WORD = 60
+TERMS = "terms"
+"""The name of the tokenizer: texts come as terms with spaces between them."""
 
-RULES = 1
-"""Raised by hand when documents or terms are made in another way."""
+RULES = 3
+"""Raised by hand when documents become fields in another way."""
+
+SORT_PARTS = 3
+"""A sort key is kept as so many whole numbers: the engine sorts by numbers alone inside a keyed field."""
 
 
 @cache
-def analyzer(tongue: str) -> TextAnalyzer:
-    """How a language's texts become terms. Accents are folded after stemming, which needs them."""
-    built = (
-        TextAnalyzerBuilder(Tokenizer.simple())
-        .filter(Filter.remove_long(LONGEST_WORD))
-        .filter(Filter.lowercase())
-    )
-    if tongue in language.STEMMED:
-        name = language.STEMMED[tongue]
-        if tongue not in language.WITHOUT_STOP_WORDS:
-            built = built.filter(Filter.stopword(name))
-        built = built.filter(Filter.stemmer(name))
-    return built.filter(Filter.ascii_fold()).build()
+def tokenizer() -> TextAnalyzer:
+    """Parts terms; everything else was done before."""
+    return TextAnalyzerBuilder(Tokenizer.whitespace()).build()
 
 
 @cache
 def schema() -> tantivy.Schema:
     """The fields of an entry."""
     builder = tantivy.SchemaBuilder()
-    # A signed field: deleting by a term of an unsigned one finds nothing in tantivy-py 0.27.
-    builder.add_integer_field("product", indexed=True, fast=True)
-    builder.add_integer_field("channel", indexed=True, fast=True)
-    builder.add_unsigned_field("sequence", fast=True)
-    builder.add_integer_field("starts", indexed=True, fast=True)
-    builder.add_integer_field("ends", indexed=True, fast=True)
-    builder.add_text_field("identifiers", tokenizer_name="raw", index_option="basic")
-    builder.add_text_field("codes", tokenizer_name=language.UNSTEMMED, index_option="freq")
-    for tongue in LANGUAGES:
-        for part in PARTS:
-            builder.add_text_field(f"{part}_{tongue}", tokenizer_name=tongue)
+    for name in fields.TEXTS:
+        builder.add_text_field(name, tokenizer_name=TERMS)
+    for name in fields.KEYWORDS:
+        builder.add_text_field(name, tokenizer_name="raw", index_option="basic", fast=name != "vocabulary")
+    for name in (*fields.KEYED, *fields.NUMBERED, *fields.ORDERED):
+        builder.add_json_field(name, tokenizer_name="raw", index_option="basic", fast=True)
+    # Signed fields: deleting by a term of an unsigned one finds nothing in tantivy-py 0.27.
+    for name in (*fields.INTEGERS, "starts", "ends", "window"):
+        builder.add_integer_field(name, indexed=True, fast=True)
+    for name in fields.DECIMALS:
+        builder.add_float_field(name, indexed=True, fast=True)
     builder.add_bytes_field("content", stored=True)
     return builder.build()
 
 
 def mapping() -> str:
     """A fingerprint of everything that decides how a document becomes terms: another one asks for a rebuild."""
-    said = [PARTS, LANGUAGES, LONGEST_WORD, language.STEMMED, RULES]
+    said: list[Any] = [fields.TEXTS, fields.KEYWORDS, fields.KEYED, fields.NUMBERED, fields.ORDERED]
+    said += [fields.INTEGERS, fields.DECIMALS, analysis.RULES, analysis.LONGEST_WORD, RULES]
     return fingerprint(orjson.dumps(said))
 
 
-def words(text: str) -> list[str]:
-    """The distinct words of a text as the engine parts them, before any stemming."""
-    return list(dict.fromkeys(_splitter().analyze(text)))
+def path(field: str, key: str | None) -> str:
+    """A key inside a keyed field as the engine wants it named: a dot would part it."""
+    return field if key is None else f"{field}.{key.replace('.', _DOT)}"
 
 
-@cache
-def _splitter() -> TextAnalyzer:
-    return TextAnalyzerBuilder(Tokenizer.simple()).filter(Filter.lowercase()).build()
+def inside(key: str) -> str:
+    """A key as it is kept inside a keyed field."""
+    return key.replace(".", _DOT)
+
+
+_DOT = "\u2024"
+"""No attribute's code holds it."""

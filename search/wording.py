@@ -16,10 +16,14 @@ SHOWN_AS_LABELS = frozenset({"choice", "choices"})
 
 @dataclass(frozen=True)
 class Attribute:
-    """A searchable attribute, with the names of those of its options that are in use: option code → texts."""
+    """An attribute, with the names of those of its options that are in use: option code → texts."""
 
     code: str
     type: str
+    searchable: bool = True
+    filterable: bool = False
+    facet: bool = False
+    localizable: bool = False
     options: dict[str, Json] = field(default_factory=dict)
 
 
@@ -70,7 +74,7 @@ def labels(attributes: Attributes, said: Json, axes: Json, view: View) -> Iterat
 def _held(attributes: Attributes, said: Json, axes: Json) -> Iterator[tuple[Attribute, Json, Any]]:
     """The searchable attributes that a product or variant has, with its values and its axis of each."""
     for code in (*said, *(axis for axis in axes if axis not in said)):
-        if code in attributes:
+        if code in attributes and attributes[code].searchable:
             yield attributes[code], said.get(code, {}), axes.get(code)
 
 

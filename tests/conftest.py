@@ -27,7 +27,7 @@ TEMPLATE = "template_hub"
 FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "200"}
 """A test's database need not survive a power cut."""
 
-OURS = ("HUB_DATA", "HUB_SOAK_SECONDS")
+OURS = ("HUB_DATA", "HUB_SOAK_SECONDS", "HUB_TEST_ELASTICSEARCH_URL")
 numbers = count(1)
 
 

@@ -19,9 +19,12 @@ import time
 import urllib.error
 import urllib.request
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import fasteners
+import pytest
 
 from tests.running import free_port
 
@@ -122,7 +125,9 @@ class Node:
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
-                **({"user": "nobody", "group": "nogroup"} if os.geteuid() == 0 else {}),
+                # It refuses to run as root.
+                user="nobody" if os.geteuid() == 0 else None,
+                group="nogroup" if os.geteuid() == 0 else None,
             )
         self._wait()
 
@@ -162,7 +167,7 @@ class Node:
         """Whether it is up and has a master."""
         try:
             with urllib.request.urlopen(f"{self.url}/_cluster/health", timeout=2) as response:
-                return response.status == 200
+                return bool(response.status == 200)
         except (urllib.error.URLError, OSError):
             return False
 
@@ -228,6 +233,47 @@ def shared(version: str, run: str) -> str:
             assert time.monotonic() < deadline, "Elasticsearch did not start in time."
             time.sleep(0.1)
     return (folder / "url").read_text()
+
+
+IMAGE = "docker.elastic.co/elasticsearch/elasticsearch"
+
+
+@contextmanager
+def address(run: str, version: str = NEWEST) -> Iterator[str]:
+    """The address of an Elasticsearch: the one that is named, a node of our own, or a container.
+
+    Without any of them the test is skipped with one line, and fails under ``CI=true``.
+    """
+    named = os.environ.get("HUB_TEST_ELASTICSEARCH_URL")
+    if named:
+        yield named
+    elif can_be_fetched():
+        yield shared(version, run)
+    elif shutil.which("docker"):
+        with _container(version) as url:
+            yield url
+    elif os.environ.get("CI") == "true":
+        pytest.fail(MISSING)
+    else:
+        pytest.skip(MISSING)
+
+
+@contextmanager
+def _container(version: str) -> Iterator[str]:
+    port = free_port()
+    options = ["-e", "discovery.type=single-node", "-e", "xpack.security.enabled=false"]
+    options += ["-e", f"ES_JAVA_OPTS=-Xms{HEAP} -Xmx{HEAP}", "-p", f"127.0.0.1:{port}:9200"]
+    command = ["docker", "run", "--rm", "--detach", *options, f"{IMAGE}:{version}"]
+    name = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    try:
+        node = Node(version, Path(), port=port)
+        deadline = time.monotonic() + START_SECONDS
+        while not node.answers():
+            assert time.monotonic() < deadline, "Elasticsearch did not start in its container."
+            time.sleep(0.5)
+        yield node.url
+    finally:
+        subprocess.run(["docker", "kill", name], check=True, capture_output=True)
 
 
 if __name__ == "__main__":

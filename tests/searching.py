@@ -17,8 +17,9 @@ from hub import feed, gtin, sequencer
 from hub.db import Database
 from hub.outbox import Pending
 from search import lane
-from search.index import Index, UnavailableError
+from search.engine import Index, UnavailableError
 from search.query import Found, Question, find
+from search.tantivy_index import TantivyIndex
 from tests.capturing import ERP, run
 
 SHOP = """
@@ -44,9 +45,9 @@ _numbers = count(1)
 class Shop:
     """A shop, its index, and the threads that keep the one true to the other."""
 
-    def __init__(self, database: Database, folder: Path) -> None:
+    def __init__(self, database: Database, index: Index | Path) -> None:
         self.database = database
-        self.index = Index(folder)
+        self.index: Index = TantivyIndex(index) if isinstance(index, Path) else index
         self._threads: list[tuple[threading.Event, threading.Thread]] = []
 
     def write(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
@@ -104,9 +105,8 @@ class Shop:
 
     def content(self, product: int, channel: int | None = WEB) -> dict[str, Any] | None:
         """What the index holds of a product."""
-        found = {entry.key: entry.content for entry in self.index.reader().entries(product, product)}
-        held = found.get((product, channel))
-        return None if held is None else orjson.loads(held)
+        with self.index.reading() as reader:
+            return reader.content((product, channel))
 
     def price(self, product: int, channel: int | None = WEB) -> str | None:
         """The price that the index holds of the product's only variant."""

@@ -10,7 +10,7 @@ import pytest
 from hub.db import Database
 from hub.errors import Code
 from hub.viewer import Viewer
-from search.index import Index
+from search.tantivy_index import TantivyIndex
 from search.rebuild import rebuild
 from tests.reading import PREVIEWING, STAFF, STOREFRONT, Asking, asking, fill, names
 
@@ -18,7 +18,7 @@ from tests.reading import PREVIEWING, STAFF, STOREFRONT, Asking, asking, fill, n
 @pytest.fixture(scope="module")
 def ask(module_database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asking]:
     fill(module_database)
-    index = Index(tmp_path_factory.mktemp("search"))
+    index = TantivyIndex(tmp_path_factory.mktemp("search"))
     rebuild(module_database, index)
     with asking(module_database) as opened:
         opened.extras["search"] = index
@@ -84,7 +84,7 @@ def test_what_the_index_still_names_is_not_shown_to_a_storefront(ask: Asking) ->
 
 
 def test_without_an_index_only_the_search_is_refused(ask: Asking, tmp_path: Path) -> None:
-    working, ask.extras["search"] = ask.extras["search"], Index(tmp_path)
+    working, ask.extras["search"] = ask.extras["search"], TantivyIndex(tmp_path)
     answer = ask.answer('{ products(search: "shirt") { nodes { slug } } product(slug: "alpha") { slug } }')
     ask.extras["search"] = working
     assert answer.data == {"products": None, "product": {"slug": "alpha"}}

@@ -1,0 +1,192 @@
+"""Writing to Elasticsearch: documents with the feed's sequence as their version, so that late work changes nothing.
+
+A document that is gone is replaced by a mark with its sequence: the engine itself remembers a delete for a minute only.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from elasticsearch import Elasticsearch
+
+from search import entry, fields
+from search.document import Batch, Document, Key
+from search.elasticsearch_client import BLOCKED, WRITE_SECONDS, told
+from search.elasticsearch_mapping import sortable
+from search.elasticsearch_reader import STATE_ID, document_id
+from search.engine import BusyError, Held, Refused, State, UnavailableError, Written
+
+BULK_BYTES = 4_000_000
+CONFLICT = 409
+"""What is there is newer: the work was late, and is done."""
+
+TRIES = 3
+"""How often a document is sent whose refusal may be the engine's fault."""
+
+PAUSE_SECONDS = 0.2
+BUSY = frozenset(
+    {BLOCKED, "es_rejected_execution_exception", "unavailable_shards_exception", "circuit_breaking_exception"}
+)
+SERVER_FAULT = 500
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One document to put, or a mark in its place; both lines of a bulk request."""
+
+    key: Key
+    lines: bytes
+
+
+class ElasticsearchWriter:
+    """The writer of one index. Several may write at once: versions decide."""
+
+    def __init__(self, client: Elasticsearch, generation: str) -> None:
+        self._client = client.options(request_timeout=WRITE_SECONDS)
+        self._generation = generation
+
+    def put(self, batch: Batch, *, repair: bool = False, trusting: bool = True) -> Written:
+        """Write what differs from what is there, document by document."""
+        held = self._held(batch)
+        wanted = {document.key: document for document in batch.documents}
+        same = {
+            key
+            for key, document in wanted.items()
+            if trusting and not repair and key in held and held[key].hash == document.hash
+        }
+        gone = [key for key in _places(batch) if key not in wanted and (key in held or not trusting)]
+        operations = [
+            _put(wanted[key], _version(batch, held.get(key), repair)) for key in wanted.keys() - same
+        ]
+        operations += [_mark(key, batch.sequence, _version(batch, held.get(key), repair)) for key in gone]
+        done = Written(same=len(same))
+        for chunk in _chunks(operations):
+            done = done.plus(self._send(chunk))
+        return done
+
+    def _held(self, batch: Batch) -> dict[Key, Held]:
+        """What is there of the batch's products, as it was written last."""
+        keys = {document_id(key): key for key in _places(batch)}
+        if not keys:
+            return {}
+        with told():
+            said = self._client.mget(
+                index=self._generation, ids=list(keys), source_includes=["hash", "sequence", "channel"]
+            )
+        found: dict[Key, Held] = {}
+        for each in said["docs"]:
+            if each.get("error"):
+                raise UnavailableError(f"The search engine could not be read: {each['error'].get('reason')}")
+            if each["found"] and each["_source"]["channel"] != fields.GONE:
+                key = keys[each["_id"]]
+                found[key] = Held(key, each["_source"]["sequence"], each["_source"]["hash"])
+        return found
+
+    def _send(self, chunk: list[Operation], tried: int = 1) -> Written:
+        # The client takes lines that are JSON already, which its types leave out.
+        lines: list[Any] = [operation.lines for operation in chunk]
+        with told():
+            said = self._client.bulk(index=self._generation, operations=lines)
+        results = [next(iter(item.values())) for item in said["items"]]
+        refused, again = list[Refused](), list[Operation]()
+        for operation, result in zip(chunk, results, strict=True):
+            if result["status"] >= SERVER_FAULT and tried < TRIES:
+                again.append(operation)
+            elif result.get("error") and result["status"] != CONFLICT:
+                refused.append(Refused(operation.key, _reason(result["error"])))
+        late = sum(result["status"] == CONFLICT for result in results)
+        done = Written(len(chunk) - late - len(refused) - len(again), late, tuple(refused))
+        if not again:
+            return done
+        time.sleep(PAUSE_SECONDS * 2**tried)
+        return done.plus(self._send(again, tried + 1))
+
+    def commit(self, state: State) -> None:
+        """Make what was put findable, and note the state."""
+        with told():
+            self._client.indices.refresh(index=self._generation)
+            self._client.index(index=self._generation, id=STATE_ID, document=state_document(state))
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+
+def state_document(state: State) -> dict[str, Any]:
+    """The document that says how far an index has come."""
+    said = {
+        "sequence": state.sequence,
+        "origin": state.origin,
+        "mapping": state.mapping,
+        "filled": state.filled,
+    }
+    return {"product": 0, "channel": fields.STATE, "sequence": state.sequence, "content": said}
+
+
+def _places(batch: Batch) -> Iterator[Key]:
+    """Where a document of the batch's products may be."""
+    for product in batch.product_ids:
+        yield product, None
+        for channel in batch.channels:
+            yield product, channel
+
+
+def _version(batch: Batch, held: Held | None, repair: bool) -> int:
+    """The batch's sequence; for a repair, that of what is there where it is higher, so that it can be replaced."""
+    return max(batch.sequence, held.sequence) if repair and held else batch.sequence
+
+
+def _put(document: Document, version: int) -> Operation:
+    found = entry.entry(document)
+    said: dict[str, Any] = {
+        **{field: [" ".join(terms) for terms in texts] for field, texts in found.texts.items() if texts},
+        **found.keywords,
+        **found.integers,
+        **found.decimals,
+        "values": found.values,
+        "numbers": {key: [sortable(each) for each in numbers] for key, numbers in found.numbers.items()},
+        "order": found.order,
+        "windows": [_window(*window) for window in document.windows],
+        "content": orjson.Fragment(document.content),
+    }
+    return _operation(document.key, version, said)
+
+
+def _window(starts: Any, ends: Any) -> dict[str, int]:
+    bounds = (("gte", starts), ("lt", ends))
+    return {name: entry.milliseconds(moment) for name, moment in bounds if moment is not None}
+
+
+def _mark(key: Key, sequence: int, version: int) -> Operation:
+    said = {"product": key[0], "channel": fields.GONE, "sequence": sequence, "hash": 0}
+    return _operation(key, version, said)
+
+
+def _operation(key: Key, version: int, said: dict[str, Any]) -> Operation:
+    action = {"index": {"_id": document_id(key), "version": version, "version_type": "external_gte"}}
+    return Operation(key, orjson.dumps(action) + b"\n" + orjson.dumps(said))
+
+
+def _chunks(operations: Iterable[Operation]) -> Iterator[list[Operation]]:
+    chunk, size = list[Operation](), 0
+    for operation in operations:
+        if chunk and size + len(operation.lines) > BULK_BYTES:
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(operation)
+        size += len(operation.lines)
+    if chunk:
+        yield chunk
+
+
+def _reason(error: dict[str, Any]) -> str:
+    """Why a document was refused. Raises ``BusyError`` where it is no fault of the document."""
+    if error["type"] in BUSY:
+        raise BusyError(f"The search engine takes no writes at the moment ({error['type']}).")
+    if error["type"] == "index_not_found_exception":
+        raise UnavailableError("The search index is gone: the relay builds it anew.")
+    cause = error.get("caused_by") or {}
+    return " ".join(filter(None, (error.get("reason"), cause.get("reason"))))

@@ -1,0 +1,136 @@
+"""Facets: what a question counts its hits by, in the words of the catalogue, and how that is asked of an engine."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from hub.errors import Invalid, Limit, NotFound
+from search import engine
+from search.condition import NUMBERS, UNCOMPARABLE, Ground
+
+MOST = 50
+"""Facets of one question."""
+
+MOST_VALUES = 1_000
+MOST_RANGES = 50
+DEFAULT_VALUES = 20
+
+TERMS = {"category": "categories", "collection": "collections", "type": "types", "brand": "brands"}
+"""What is counted by value and is no attribute → its field."""
+
+Range = tuple[float | None, float | None]
+
+
+@dataclass(frozen=True)
+class FacetAsked:
+    """What to count by. ``subject``: ``attribute:<code>``, or category, collection, type, brand, price, available.
+
+    ``size``: how many values. For numbers, one of ``ranges``, ``interval`` (a bucket's width) and ``buckets`` (about how
+    many, of a round width); without any of them the least and the greatest value are told.
+    """
+
+    subject: str
+    size: int = DEFAULT_VALUES
+    ranges: tuple[Range, ...] = ()
+    interval: float | None = None
+    buckets: int | None = None
+
+
+def checked(asked: Sequence[FacetAsked], ground: Ground) -> dict[str, tuple[FacetAsked, engine.Facet]]:
+    """The facets by subject, as an engine is asked. Raises ``Invalid``, ``Limit`` or ``NotFound``.
+
+    One with ``buckets`` is asked for its ends first: ``narrowed`` makes a histogram of it.
+    """
+    if len(asked) > MOST:
+        raise Limit(f"{len(asked)} facets are asked for: ask for {MOST} at most.", ("facets",))
+    return {each.subject: (each, _facet(each, ground)) for each in asked}
+
+
+def _facet(asked: FacetAsked, ground: Ground) -> engine.Facet:
+    if not 1 <= asked.size <= MOST_VALUES:
+        raise Limit(f"A facet shows 1 to {MOST_VALUES} values, not {asked.size}.", ("facets",))
+    field, key, numeric = _place(asked.subject, ground)
+    if not numeric:
+        if asked.ranges or asked.interval is not None or asked.buckets is not None:
+            raise Invalid(f'Facet "{asked.subject}" has values, not numbers: ask for no ranges.', ("facets",))
+        return engine.TermsFacet(field, key, asked.size)
+    if asked.ranges:
+        return engine.RangesFacet(field, _ranges(asked), key)
+    if asked.interval is not None:
+        return engine.HistogramFacet(field, _interval(asked), key)
+    return engine.StatsFacet(field, key)
+
+
+def _place(subject: str, ground: Ground) -> tuple[str, str | None, bool]:
+    """Field, key, and whether it holds numbers."""
+    if subject in TERMS:
+        return TERMS[subject], None, False
+    if subject == "available":
+        return "available", None, False
+    if subject == "price":
+        if ground.channel_id is None:
+            raise Invalid("Prices belong to a channel: name the channel to count by them.", ("facets",))
+        return "price", None, True
+    kind, _, code = subject.partition(":")
+    if kind != "attribute":
+        known = ", ".join([*TERMS, "available", "price"])
+        raise NotFound(f'Facet "{subject}" does not exist: there are {known}, and attributes.', ("facets",))
+    try:
+        definition = ground.definition(code)
+    except (Invalid, NotFound) as wrong:
+        wrong.path = ("facets",)
+        raise
+    if definition.type in UNCOMPARABLE:
+        raise Invalid(
+            f'Attribute "{code}" ({definition.type}) cannot be counted by: its values cannot be compared.',
+            ("facets",),
+        )
+    numeric = definition.type in NUMBERS
+    return "numbers" if numeric else "values", ground.key(definition), numeric
+
+
+def _ranges(asked: FacetAsked) -> tuple[Range, ...]:
+    if len(asked.ranges) > MOST_RANGES:
+        raise Limit(f"{len(asked.ranges)} ranges are asked for: give {MOST_RANGES} at most.", ("facets",))
+    for low, high in asked.ranges:
+        if low is not None and high is not None and low >= high:
+            raise Invalid(
+                f"The range from {low} to {high} is empty: give the lower bound first.", ("facets",)
+            )
+    return asked.ranges
+
+
+def _interval(asked: FacetAsked) -> float:
+    assert asked.interval is not None
+    if not (math.isfinite(asked.interval) and asked.interval > 0):
+        raise Invalid(f"A bucket cannot be {asked.interval} wide: give more than 0.", ("facets",))
+    return asked.interval
+
+
+def narrowed(
+    asked: Mapping[str, tuple[FacetAsked, engine.Facet]], counted: Mapping[str, engine.Counts]
+) -> dict[str, engine.Facet]:
+    """The histograms that can be asked for once the ends of what there is are known."""
+    found: dict[str, engine.Facet] = {}
+    for subject, (wish, facet) in asked.items():
+        ends = counted.get(subject)
+        if wish.buckets is None or not isinstance(facet, engine.StatsFacet) or ends is None:
+            continue
+        if ends.low is None or ends.high is None:
+            continue
+        if not 1 <= wish.buckets <= MOST_RANGES:
+            raise Limit(f"A histogram has 1 to {MOST_RANGES} buckets, not {wish.buckets}.", ("facets",))
+        width = round_width(ends.high - ends.low, wish.buckets)
+        found[subject] = engine.HistogramFacet(facet.field, width, facet.key)
+    return found
+
+
+def round_width(spread: float, buckets: int) -> float:
+    """A width of 1, 2 or 5 times a power of ten that needs about so many buckets."""
+    if spread <= 0:
+        return 1.0
+    raw = spread / buckets
+    power = 10.0 ** math.floor(math.log10(raw))
+    return next(step * power for step in (1.0, 2.0, 5.0, 10.0) if step * power >= raw * 0.999)

@@ -1,0 +1,227 @@
+"""Asking the embedded engine: one question on one snapshot of the index.
+
+It has no "search after": hits are taken from the first on until the anchor and a page behind it are among them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
+
+import orjson
+import tantivy
+from tantivy import Occur, Query
+
+from search import clause
+from search.engine import (
+    Ask,
+    Bucket,
+    Counts,
+    Facet,
+    HistogramFacet,
+    Place,
+    RangesFacet,
+    Ranked,
+    StatsFacet,
+    TermsFacet,
+)
+from search.tantivy_clause import Translator
+from search.tantivy_schema import SORT_PARTS, inside, path
+
+LARGEST = 10_000
+"""Values of a keyed field that a histogram or a list of values looks at."""
+
+DIGITS = 4
+"""Decimals of a score that count: below, two engines and two processors differ."""
+
+
+class Asking:
+    """One question."""
+
+    def __init__(self, index: tantivy.Index, asked: Ask) -> None:
+        self._searcher = index.searcher()
+        self._translator = Translator(index)
+        self._asked = asked
+
+    def answer(self) -> Ranked:
+        """The page, the total and the facets."""
+        found = self._by_score() if self._asked.sort.field == "score" else self._sorted()
+        return replace(found, facets=self._facets())
+
+    @cached_property
+    def _query(self) -> Query:
+        """What the hits must be like; only the first part scores."""
+        return self._matching(*self._asked.chosen)
+
+    def _matching(self, *names: str) -> Query:
+        only = [*self._asked.filters, *(self._asked.chosen[name] for name in names)]
+        parts = [(Occur.Must, self._translator.query(self._asked.query))]
+        parts += [(Occur.Must, Query.const_score_query(self._translator.query(each), 0.0)) for each in only]
+        return Query.boolean_query(parts)
+
+    # By score
+
+    def _by_score(self) -> Ranked:
+        """The engine breaks ties as it likes, so hits are taken until no tie is cut in two."""
+        limit = self._depth
+        while True:
+            found = self._searcher.search(self._query, limit=limit)
+            whole = len(found.hits) < limit
+            places = self._after(self._ordered(found, whole=whole))
+            if len(places) > self._asked.size or whole:
+                return self._page(places, int(found.count))  # type: ignore[attr-defined]
+            limit *= 2
+
+    @property
+    def _depth(self) -> int:
+        return (self._asked.after.rank if self._asked.after else 0) + self._asked.size + 1
+
+    def _ordered(self, found: tantivy.SearchResult, *, whole: bool) -> list[tuple[Place, tantivy.DocAddress]]:
+        """Better scores first, then lower ids. What ties with the last hit is left out, unless these are all."""
+        addresses = [address for _, address in found.hits]
+        products: list[Any] = self._searcher.fast_field_values("product", addresses) if addresses else []
+        hits = sorted(
+            (-round(score, DIGITS), int(product), at)
+            for at, ((score, _), product) in enumerate(zip(found.hits, products, strict=True))
+        )
+        return [
+            (Place(product, -falling, -falling), addresses[at])
+            for falling, product, at in hits
+            if whole or falling < hits[-1][0]
+        ]
+
+    def _after(self, places: list[Any]) -> list[Any]:
+        anchor = self._asked.after
+        if anchor is None:
+            return places
+        named = (
+            rank for rank, (place, _) in enumerate(places, start=1) if place.product_id == anchor.product_id
+        )
+        # Where the product is gone, the one behind it has taken its rank.
+        return places[next(named, anchor.rank - 1) :]
+
+    def _page(self, places: list[tuple[Place, tantivy.DocAddress]], total: int) -> Ranked:
+        shown = places[: self._asked.size]
+        explained = (
+            [replace(place, shares=self._shares(address)) for place, address in shown]
+            if self._asked.explain
+            else [place for place, _ in shown]
+        )
+        return Ranked(tuple(explained), total, more=len(places) > self._asked.size)
+
+    def _shares(self, address: tantivy.DocAddress) -> Mapping[str, float]:
+        """The score of each named clause that matches. One that does not match cannot be explained."""
+        shares: dict[str, float] = {}
+        for named in clause.names(self._asked.query):
+            query = self._translator.query(named.clause)
+            try:
+                value = orjson.loads(query.explain(self._searcher, address).to_json())["value"]
+            except ValueError:
+                continue
+            if value:
+                shares[named.name] = round(shares.get(named.name, 0.0) + value, DIGITS)
+        return shares
+
+    # By a field
+
+    def _sorted(self) -> Ranked:
+        """Documents that have a value, then those that have none; a segment's order decides nothing."""
+        sort = self._asked.sort
+        has = self._translator.query(clause.Exists(sort.field, sort.key and self._first_part))
+        with_value = Query.boolean_query([(Occur.Must, self._query), (Occur.Must, has)])
+        without = Query.boolean_query([(Occur.Must, self._query), (Occur.MustNot, has)])
+        places = self._top(with_value, self._sort_fields, self._depth)
+        if len(places) < self._depth:
+            places += self._top(without, [], self._depth - len(places))
+        found = self._searcher.search(self._query, limit=1)
+        return self._page(self._after([(place, None) for place in places]), int(found.count))  # type: ignore[attr-defined]
+
+    @property
+    def _first_part(self) -> str | None:
+        sort = self._asked.sort
+        return f"{sort.key}#0" if sort.field == "order" else sort.key
+
+    @property
+    def _sort_fields(self) -> list[str]:
+        sort = self._asked.sort
+        if sort.field != "order" or sort.key is None:
+            return [path(sort.field, sort.key)]
+        return [f"order.{inside(sort.key)}#{part}" for part in range(SORT_PARTS)]
+
+    def _top(self, query: Query, sort_fields: list[str], size: int) -> list[Place]:
+        direction = "desc" if self._asked.sort.descending else "asc"
+        order = [*({name: direction} for name in sort_fields), {"product": "asc"}]
+        wanted = {"size": size, "sort": order, "docvalue_fields": ["product", *sort_fields]}
+        hits = self._searcher.aggregate(query, {"top": {"top_hits": wanted}})["top"]["hits"]
+        return [_place(hit["docvalue_fields"], sort_fields) for hit in hits]
+
+    # Facets
+
+    def _facets(self) -> dict[str, Counts]:
+        """Facets that the same conditions hold for are counted in one pass."""
+        asked, chosen = self._asked.facets, self._asked.chosen
+        free = {name: facet for name, facet in asked.items() if name not in chosen}
+        found = self._count(free, self._query) if free else {}
+        for name in asked.keys() & chosen.keys():
+            others = self._matching(*(other for other in chosen if other != name))
+            found |= self._count({name: asked[name]}, others)
+        return {name: found[name] for name in asked}
+
+    def _count(self, facets: Mapping[str, Facet], query: Query) -> dict[str, Counts]:
+        wanted = {name: _aggregation(facet) for name, facet in facets.items()}
+        answer = self._searcher.aggregate(query, wanted)
+        return {name: _counts(facet, answer[name]) for name, facet in facets.items()}
+
+
+def _place(values: Mapping[str, list[Any]], sort_fields: list[str]) -> Place:
+    said = values.get(sort_fields[0]) if sort_fields else None
+    return Place(int(values["product"][0]), said[0] if said else None, 0.0)
+
+
+def _aggregation(facet: Facet) -> dict[str, Any]:
+    name = path(facet.field, facet.key)
+    match facet:
+        case TermsFacet():
+            # Ordered here: the engine's order of equal counts is no order. One more says whether a tie was cut.
+            return {"terms": {"field": name, "size": LARGEST, "segment_size": LARGEST}}
+        case RangesFacet():
+            ranges = [
+                {side: value for side, value in (("from", low), ("to", high)) if value is not None}
+                for low, high in facet.ranges
+            ]
+            return {"range": {"field": name, "ranges": ranges}}
+        case HistogramFacet():
+            return {"histogram": {"field": name, "interval": facet.interval, "min_doc_count": 1}}
+        case StatsFacet():
+            return {"stats": {"field": name}}
+
+
+def _counts(facet: Facet, answer: Mapping[str, Any]) -> Counts:
+    match facet:
+        case TermsFacet():
+            return _terms(facet, answer)
+        case RangesFacet():
+            found = {(each.get("from"), each.get("to")): int(each["doc_count"]) for each in answer["buckets"]}
+            return Counts(
+                tuple(Bucket(found.get((low, high), 0), low=low, high=high) for low, high in facet.ranges)
+            )
+        case HistogramFacet():
+            return Counts(
+                tuple(
+                    Bucket(int(each["doc_count"]), low=each["key"], high=each["key"] + facet.interval)
+                    for each in answer["buckets"]
+                )
+            )
+        case StatsFacet():
+            return Counts(low=answer["min"], high=answer["max"])
+
+
+def _terms(facet: TermsFacet, answer: Mapping[str, Any]) -> Counts:
+    found = sorted(
+        (Bucket(int(each["doc_count"]), str(each["key"])) for each in answer["buckets"]),
+        key=lambda bucket: (-bucket.count, bucket.value),
+    )
+    others = sum(bucket.count for bucket in found[facet.size :]) + int(answer["sum_other_doc_count"])
+    return Counts(tuple(found[: facet.size]), others)
