@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
@@ -21,6 +21,8 @@ from sqlalchemy.dialects.postgresql import psycopg as driver
 
 DIALECT: sa.Dialect = driver.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy's dialects have no types
 PARAMETER = re.compile(r"%%|%\((\w+)\)s")
+PLAIN = (sa.String, sa.Numeric, sa.JSON.JSONPathType)
+"""Types whose values say themselves what they are, or are sent as text that PostgreSQL reads as what it needs."""
 PREPARED_AFTER = 1
 """How often a connection runs a statement before it keeps it prepared."""
 PREPARED_MOST = 100
@@ -50,16 +52,25 @@ class Fragment:
 
         Raises ``TypeError`` for a parameter whose type PostgreSQL would have to guess.
         """
-        compiled = cast("Any", statement).compile(dialect=DIALECT)
+        # A list whose length the text depends on is written out.
+        options = {"render_postcompile": True}
+        compiled = cast("Any", statement).compile(dialect=DIALECT, compile_kwargs=options)
         renamed = {compiled.bind_names[bind]: name for bind, name in (late or {}).items()}
-        pieces, names = _cut(str(compiled))
-        bound = {name: bind for name, bind in compiled.binds.items() if name not in renamed}
+        plain = {name for name, bind in compiled.binds.items() if isinstance(bind.type, PLAIN)}
+        pieces, names = _cut(str(compiled), plain)
+        open_ = {name for name, bind in compiled.binds.items() if bind.required} | set(renamed)
         constants = {
-            name: wire(_processed(compiled, name, bind.effective_value))
-            for name, bind in bound.items()
-            if not bind.required and name in names
+            name: wire(_processed(compiled, name, value))
+            for name, value in compiled.params.items()
+            if name in names and name not in open_
         }
         return cls(pieces, tuple(renamed.get(name, name) for name in names), constants)
+
+
+def bound(bind: sa.BindParameter[Any]) -> Any:
+    """The value of a parameter, as it goes to PostgreSQL."""
+    processor = bind.type.dialect_impl(DIALECT).bind_processor(DIALECT)
+    return wire(bind.effective_value if processor is None else processor(bind.effective_value))
 
 
 def _processed(compiled: Any, name: str, value: Any) -> Any:
@@ -67,8 +78,8 @@ def _processed(compiled: Any, name: str, value: Any) -> Any:
     return value if processor is None else processor(value)
 
 
-def _cut(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Cut a compiled text at its parameters."""
+def _cut(text: str, plain: Collection[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Cut a compiled text at its parameters. ``plain``: those whose type need not stand there."""
     pieces, names, piece, end = [], [], "", 0
     for found in PARAMETER.finditer(text):
         piece += text[end : found.start()]
@@ -76,7 +87,7 @@ def _cut(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
         if found[1] is None:
             piece += "%"
             continue
-        if not text.startswith("::", end):
+        if not text.startswith("::", end) and found[1] not in plain:
             raise TypeError(f"Parameter {found[1]} names no type.")
         pieces.append(piece)
         names.append(found[1])

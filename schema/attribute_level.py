@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hub.attribute import Attribute as AttributeTable
 from hub.attribute_value import ALL, NOT_APPLICABLE, Definition
@@ -16,6 +16,13 @@ from schema.sql import by_codes
 
 if TYPE_CHECKING:
     from schema.context import Context, Scope
+
+
+DEFINING = ("id", "code", "type", "localizable", "per_channel", "unit_family", "unit", "rules")
+"""The columns of an attribute that its values are read by."""
+
+Place = tuple[str, str]
+"""Channel and locale that a value is kept for, ``*`` for all."""
 
 
 @dataclass(frozen=True)
@@ -26,26 +33,35 @@ class Known:
     definition: Definition
 
 
-@dataclass(frozen=True)
-class Leaf:
-    """One stored value, where it stands and who wrote it."""
+class Leaf(NamedTuple):
+    """One stored value, where it stands, and who wrote what stands there."""
 
     known: Known
     channel: str | None
     locale: str | None
     inherited: bool
     stored: Any
-    written: Sequence[str]
+    path: str
+    provenance: Mapping[str, Sequence[str]]
 
     @property
     def value(self) -> Any:
         """The stored value; null for "not applicable"."""
         return None if self.stored == NOT_APPLICABLE else self.stored
 
+    @property
+    def written(self) -> Sequence[str]:
+        """Who wrote the value: the nearest entry, upwards from the value itself."""
+        path = self.path
+        while path and path not in self.provenance:
+            path = path.rpartition("/")[0]
+        return self.provenance[path or "*"]
 
-def _definition(row: Any) -> Definition:
-    names = ("code", "type", "localizable", "per_channel", "unit_family", "unit", "rules")
-    return Definition(**{name: row[name] for name in names}, options=frozenset())
+
+def known_of(row: Any) -> Known:
+    """The attribute of a row that has the ``DEFINING`` columns."""
+    own = {name: row[name] for name in DEFINING if name != "id"}
+    return Known(row["id"], Definition(**own, options=frozenset()))
 
 
 async def known(context: Context, codes: tuple[str, ...]) -> dict[str, Known]:
@@ -53,27 +69,29 @@ async def known(context: Context, codes: tuple[str, ...]) -> dict[str, Known]:
 
     async def batch(asked: list[tuple[str, ...]]) -> list[dict[str, Known]]:
         wanted: set[str] = set().union(*asked)
-        rows = await context.database.rows(by_codes(AttributeTable.__table__, sorted(wanted)))
-        every = {row["code"]: Known(row["id"], _definition(row)) for row in rows}
+        statement = by_codes(AttributeTable.__table__, *DEFINING)
+        rows = await context.database.rows(statement, {"codes": sorted(wanted)})
+        every = {row["code"]: known_of(row) for row in rows}
         return [{code: every[code] for code in some if code in every} for some in asked]
 
     found: dict[str, Known] = await context.loader("attributes", batch).load(codes)
     return found
 
 
-def leaf(stored: Mapping[str, Any], definition: Definition, scope: Scope) -> tuple[str, str] | None:
-    """Channel and locale of the value that a reader in this scope sees among those of one code; null without one."""
+def places(definition: Definition, scope: Scope) -> tuple[Place, ...]:
+    """Where a reader in this scope looks for the value of an attribute, the best place first."""
     channels = [scope.channel.code, ALL] if scope.channel and definition.per_channel else [ALL]
     locales = [*scope.locales, ALL] if definition.localizable else [ALL]
-    return next(
-        (
-            (channel, locale)
-            for channel in channels
-            for locale in locales
-            if stored.get(channel, {}).get(locale) is not None
-        ),
-        None,
-    )
+    return tuple((channel, locale) for channel in channels for locale in locales)
+
+
+def leaf(stored: Mapping[str, Any], looked: Sequence[Place]) -> Place | None:
+    """The first of these places that has a value among those of one code; null without one."""
+    for place in looked:
+        channel, locale = place
+        if channel in stored and stored[channel].get(locale) is not None:
+            return place
+    return None
 
 
 @dataclass(frozen=True)
@@ -88,20 +106,20 @@ class Level:
         """The attributes that have any value here."""
         return set().union(*self.columns.values())
 
-    def find(self, known: Known, scope: Scope) -> Leaf | None:
-        """The value of an attribute for a reader in this scope."""
+    def find(self, known: Known, looked: Sequence[Place]) -> Leaf | None:
+        """The value of an attribute at the first of the places where it is looked for."""
         code = known.definition.code
         for column, values in self.columns.items():
             if code not in values:
                 continue
             if column == "axes":
-                return Leaf(known, None, None, self.inherited, values[code], self._written(f"axes/{code}"))
-            place = leaf(values[code], known.definition, scope)
+                return Leaf(known, None, None, self.inherited, values[code], f"axes/{code}", self.provenance)
+            place = leaf(values[code], looked)
             if place is not None:
                 return self._leaf(known, values[code], place)
         return None
 
-    def _leaf(self, known: Known, stored: Mapping[str, Any], place: tuple[str, str]) -> Leaf:
+    def _leaf(self, known: Known, stored: Mapping[str, Any], place: Place) -> Leaf:
         channel, locale = place
         return Leaf(
             known,
@@ -109,28 +127,44 @@ class Level:
             None if locale == ALL else locale,
             self.inherited,
             stored[channel][locale],
-            self._written(f"attributes/{known.definition.code}/{channel}/{locale}"),
+            f"attributes/{known.definition.code}/{channel}/{locale}",
+            self.provenance,
         )
 
-    def _written(self, path: str) -> Sequence[str]:
-        while path and path not in self.provenance:
-            path = path.rpartition("/")[0]
-        return self.provenance[path or "*"]
+
+def stored_codes(levels: Sequence[Level], codes: Sequence[str] | None) -> list[str]:
+    """The codes that have any value: of those asked for in their order, or of all by code."""
+    stored: set[str] = set().union(*(level.codes() for level in levels))
+    return sorted(stored) if codes is None else [code for code in dict.fromkeys(codes) if code in stored]
+
+
+def seen(
+    levels: Sequence[Level], codes: Sequence[str], looked: Mapping[str, tuple[Known, Sequence[Place]]]
+) -> list[Leaf]:
+    """The values of some codes over all levels, the first level that has one winning.
+
+    ``looked``: by code the attribute, and where its values are looked for; a code that is not there has no attribute.
+    """
+    found = []
+    for code in codes:
+        if code in looked:
+            known, at = looked[code]
+            for level in levels:
+                one = level.find(known, at)
+                if one is not None:
+                    found.append(one)
+                    break
+    return found
 
 
 async def leaves(
     levels: Sequence[Level], codes: Sequence[str] | None, scope: Scope, context: Context
 ) -> list[Leaf]:
-    """The values that a reader sees over all levels, the first level that has one winning.
+    """The values that a reader sees over all levels.
 
     ``codes``: only these, in this order; null for all, by code.
     """
-    stored: set[str] = set().union(*(level.codes() for level in levels))
-    wanted = sorted(stored) if codes is None else [code for code in dict.fromkeys(codes) if code in stored]
+    wanted = stored_codes(levels, codes)
     attributes = await known(context, tuple(wanted)) if wanted else {}
-    found = (
-        next((each for level in levels if (each := level.find(attributes[code], scope))), None)
-        for code in wanted
-        if code in attributes
-    )
-    return [each for each in found if each is not None]
+    looked = {code: (each, places(each.definition, scope)) for code, each in attributes.items()}
+    return seen(levels, wanted, looked)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import strawberry
 from strawberry.scalars import JSON
@@ -15,11 +16,11 @@ from hub import ids
 from hub.attribute_value import NOT_APPLICABLE
 from schema import rule
 from schema.attribute_level import Leaf, Level, leaves
-from schema.declare import NOUNS, by_name, resolved
+from schema.declare import NOUNS, Field, by_name
 from schema.loader import build, by_id
 from schema.node import Node
 from schema.scalar import Long, moment
-from schema.spec import Values
+from schema.spec import Spec, Values
 from schema.sql import Frame, options
 
 if TYPE_CHECKING:
@@ -28,27 +29,54 @@ if TYPE_CHECKING:
     from schema.declare import Resolver
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
+class OfLeaf(Spec):
+    """A field that is read from the stored value, and where it stands, alone."""
+
+    read: Callable[[Leaf], Any]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Leading(Spec):
+    """A field that leads from the value to other rows. ``to``: ``attribute``, or how the value names them."""
+
+    to: Literal["attribute", "choice", "choices", "reference"]
+
+
 def _read(description: str, read: Callable[[Leaf], Any]) -> Any:
-    """A field that is read from the stored value alone."""
-    return resolved(description, lambda source, _info, _arguments: read(source.leaf))
+    return Field(
+        spec=OfLeaf(description=description, read=read),
+        resolver=lambda source, _info, _arguments: read(source.leaf),
+    )
 
 
 def _valued(description: str, read: Callable[[Any], Any] = lambda value: value) -> Any:
     """The field that holds the value in its type; null where the attribute does not apply."""
 
-    def shown(source: AttributeValue, _info: Any, _arguments: Any) -> Any:
-        return None if source.leaf.value is None else read(source.leaf.value)
+    def shown(leaf: Leaf) -> Any:
+        value = leaf.value
+        return None if value is None else read(value)
 
-    return resolved(f"{description}; null where the attribute does not apply.", shown)
+    return _read(f"{description}; null where the attribute does not apply.", shown)
 
 
-def _loaded(description: str, load: Callable[[Any, Any], Awaitable[Any]]) -> Any:
+def _loaded(
+    description: str,
+    to: Literal["choice", "choices", "reference"],
+    load: Callable[[Any, Any], Awaitable[Any]],
+) -> Any:
     """The field that leads from the value to other rows."""
 
     def shown(source: AttributeValue, info: Any, _arguments: Any) -> Any:
         return None if source.leaf.value is None else load(source, info.context)
 
-    return resolved(f"{description}; null where the attribute does not apply.", shown)
+    return _leading(f"{description}; null where the attribute does not apply.", to, shown)
+
+
+def _leading(
+    description: str, to: Literal["attribute", "choice", "choices", "reference"], resolver: Resolver
+) -> Any:
+    return Field(spec=Leading(description=description, to=to), resolver=resolver)
 
 
 def _written(name: str, description: str, read: Callable[[Sequence[str]], Any]) -> Any:
@@ -58,7 +86,12 @@ def _written(name: str, description: str, read: Callable[[Sequence[str]], Any]) 
         rule.passed(info.context.viewer, "staff", name)
         return read(source.leaf.written)
 
-    return resolved(f"{description} Staff and apps only.", shown)
+    spec = OfLeaf(
+        description=f"{description} Staff and apps only.",
+        read=lambda leaf: read(leaf.written),
+        requires="staff",
+    )
+    return Field(spec=spec, resolver=shown)
 
 
 def _attribute(source: AttributeValue, info: Any, _: Any) -> Any:
@@ -82,7 +115,7 @@ class AttributeValue:
     scope: strawberry.Private[Any]
 
     code: str = _read("The attribute's code.", lambda leaf: leaf.known.definition.code)
-    attribute: Attribute | None = resolved("The attribute.", _attribute)
+    attribute: Attribute | None = _leading("The attribute.", "attribute", _attribute)
     channel: str | None = _read(
         "The code of the channel that the value is kept for; null: for all channels.",
         lambda leaf: leaf.channel,
@@ -157,7 +190,9 @@ async def _options(value: AttributeValue, context: Context, codes: Sequence[str]
 
     async def batch(keys: list[tuple[int, str]]) -> list[Any]:
         frame = Frame(NOUNS["AttributeOption"])
-        rows = await context.database.rows(options(frame, keys))
+        attributes, named = zip(*keys, strict=True)
+        asked = {"attributes": list(attributes), "codes": list(named)}
+        rows = await context.database.rows(options(frame), asked)
         found = {(row["attribute_id"], row["code"]): build(frame.noun, row, value.scope) for row in rows}
         return [found.get(key) for key in keys]
 
@@ -218,14 +253,14 @@ class DateTimeValue(AttributeValue):
 class ChoiceValue(AttributeValue):
     """One of the attribute's options."""
 
-    choice: AttributeOption | None = _loaded("The option, null too where it is gone", _choice)
+    choice: AttributeOption | None = _loaded("The option, null too where it is gone", "choice", _choice)
 
 
 @strawberry.type(description="Some of the attribute's options.")
 class ChoicesValue(AttributeValue):
     """Some of the attribute's options."""
 
-    choices: list[AttributeOption] | None = _loaded("The options", _choices)
+    choices: list[AttributeOption] | None = _loaded("The options", "choices", _choices)
 
 
 @strawberry.type(description="A measured amount.")
@@ -247,7 +282,7 @@ class ReferenceValue(AttributeValue):
     """A product or an asset that the attribute points to."""
 
     reference: Node | None = _loaded(
-        "What it points to, null too where it is gone or this token does not see it", _reference
+        "What it points to, null too where it is gone or this token does not see it", "reference", _reference
     )
 
 

@@ -64,13 +64,13 @@ class CustomerAddress(Sourced):
 
 def _by_contact(type_: str, description: str) -> LookUp:
     table = tables.CustomerIdentifier.__table__
-    check = value.email if type_ == "email" else value.phone
     return LookUp(
         type=str,
         description=description,
         select=lambda given: sa.select(table.c.customer_id).where(
-            table.c.type == type_, table.c.value == check(given), table.c.verified
+            table.c.type == type_, table.c.value == given, table.c.verified
         ),
+        read=value.email if type_ == "email" else value.phone,
     )
 
 

@@ -111,7 +111,7 @@ class Field(StrawberryField):
         if self.resolver is None:
             return super().get_result(source, info, args, kwargs)
         if kwargs:
-            _check_storable(kwargs)
+            check_storable(kwargs)
         return self.resolver(source, info, self.missing | kwargs)
 
     def take(self, arguments: Mapping[str, Argument], names: dict[str, Any]) -> None:
@@ -122,18 +122,18 @@ class Field(StrawberryField):
         }
 
 
-def _check_storable(given: Any) -> None:
+def check_storable(given: Any) -> None:
     """Raises ``Invalid`` where a text holds what PostgreSQL cannot: such a text would fail in the database."""
     if isinstance(given, str):
         if "\0" in given:
             raise Invalid(f"{given!r} holds the character U+0000, which no text here can hold.")
     elif isinstance(given, dict):
-        _check_storable(list(given.values()))
+        check_storable(list(given.values()))
     elif isinstance(given, list):
         for each in given:
-            _check_storable(each)
+            check_storable(each)
     elif has_object_definition(given):
-        _check_storable(list(vars(given).values()))
+        check_storable(list(vars(given).values()))
 
 
 def resolved(description: str, resolver: Resolver, **arguments: Argument) -> Any:

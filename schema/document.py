@@ -6,9 +6,11 @@ The measures take time linear in the document: each fragment is measured once an
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
 from threading import Lock
+from typing import Any
 
 import strawberry
 from graphql import (
@@ -27,6 +29,8 @@ from strawberry.extensions import SchemaExtension
 from strawberry.schema.schema import validate_document
 
 from hub.errors import HubError, Limit
+from hub.recent import Recent
+from schema.selection import conditions, found_by_ids
 
 LONGEST = 200_000
 """Characters of a document."""
@@ -42,6 +46,8 @@ CEILING = 10**9
 
 REMEMBERED = 500
 """How many documents are kept."""
+MOST_PLANS = 16
+"""How many plans a document keeps."""
 
 
 @dataclass(frozen=True)
@@ -56,10 +62,21 @@ class Measure:
 
 @dataclass(frozen=True)
 class Document:
-    """A document as it may be executed; ``errors`` says why it may not."""
+    """A document as it may be executed; ``errors`` says why it may not. ``plans``: what it was compiled to."""
 
     node: DocumentNode | None
     errors: tuple[GraphQLError, ...] = ()
+    plans: Recent[Hashable, Any] = field(default_factory=lambda: Recent(MOST_PLANS))
+
+    @cached_property
+    def conditions(self) -> tuple[str, ...]:
+        """The variables that stand in ``@skip`` and ``@include``."""
+        return tuple(sorted(conditions(self.node))) if self.node else ()
+
+    @cached_property
+    def by_ids(self) -> tuple[FieldNode, ...]:
+        """The fields that find by ids of any noun."""
+        return found_by_ids(self.node) if self.node else ()
 
 
 class Documents:

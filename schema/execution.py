@@ -7,7 +7,9 @@ owns messages, paths and how nulls spread.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import orjson
@@ -17,10 +19,15 @@ from strawberry.types import ExecutionResult
 
 from hub.db import Database, Json
 from hub.viewer import Viewer
+from schema.compiled_value import Bail
 from schema.context import Context
-from schema.cost import actual, requested
+from schema.cost import actual, requested, written
 from schema.document import Document, Documents
 from schema.errors import shown
+from schema.figures import Figures
+from schema.plan import Planner, Refusal, Request
+
+log = logging.getLogger("hub.schema")
 
 LONGEST_SECONDS = 60.0
 """How long one request may take."""
@@ -36,6 +43,8 @@ class Asked:
     variables: Json = field(default_factory=dict)
     operation: str | None = None
     accepts_graphql_json: bool = False
+    gone: Callable[[], Awaitable[bool]] | None = None
+    """Says whether the client has gone meanwhile; null where nobody can say."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +56,14 @@ class Operation:
     requested: int
 
     @property
-    def writes(self) -> bool:
-        """Whether it is anything but a query."""
-        return self.node.operation is not OperationType.QUERY
+    def mutates(self) -> bool:
+        """Whether it may change something."""
+        return self.node.operation is OperationType.MUTATION
+
+    @property
+    def subscribes(self) -> bool:
+        """Whether it has many answers."""
+        return self.node.operation is OperationType.SUBSCRIPTION
 
 
 @dataclass(frozen=True)
@@ -65,6 +79,11 @@ class Answered:
     actual: int = 0
     executor: Executor = "ordinary"
     bailed: str | None = None
+
+    @property
+    def needless(self) -> bool:
+        """Whether the compiled executor gave up on what the ordinary one answers without error: a fault of ours."""
+        return self.bailed is not None and not self.errors
 
     @property
     def data(self) -> Any:
@@ -83,10 +102,13 @@ class Execution:
     database: Database
     extras: Json = field(default_factory=dict)
     compiled: bool = True
+    figures: Figures = field(default_factory=Figures)
     documents: Documents = field(init=False)
+    _planner: Planner = field(init=False)
 
     def __post_init__(self) -> None:
         self.documents = Documents(self.schema)
+        self._planner = Planner(self.schema)
 
     async def run(self, asked: Asked, viewer: Viewer) -> Answered:
         """Answer a document from beginning to end, without a budget."""
@@ -106,31 +128,64 @@ class Execution:
 
     async def answer(self, asked: Asked, operation: Operation, viewer: Viewer) -> Answered:
         """Answer an operation."""
-        return await self._ordinary(asked, operation, viewer)
-
-    async def _ordinary(self, asked: Asked, operation: Operation, viewer: Viewer) -> Answered:
-        context = Context(self.database, viewer)
-        context.extras |= self.extras | {"document": operation.document}
-        result = await self._execute(asked, context)
-        errors = result.errors or []
-        return Answered(
-            text=orjson.dumps(result.data, default=str),
-            errors=[shown(error) for error in errors],
-            early=result.data is None and all(error.path is None for error in errors),
-            actual=actual(result.data),
-        )
-
-    async def _execute(self, asked: Asked, context: Context) -> ExecutionResult:
         try:
             async with asyncio.timeout(LONGEST_SECONDS):
-                return await self.schema.execute(
-                    asked.query,
-                    variable_values=asked.variables,
-                    context_value=context,
-                    operation_name=asked.operation,
-                )
+                return await self._answer(asked, operation, viewer)
         except TimeoutError as late:
-            return ExecutionResult(None, [GraphQLError("Timeout", original_error=late)])
+            return _answered(ExecutionResult(None, [GraphQLError("Timeout", original_error=late)]))
+
+    async def _answer(self, asked: Asked, operation: Operation, viewer: Viewer) -> Answered:
+        if not self.compiled or operation.node.operation is not OperationType.QUERY:
+            return await self._ordinary(asked, operation, viewer)
+        try:
+            text = await self._compiled(asked, operation, viewer)
+        except Exception as wrong:  # noqa: BLE001 - whatever it is, the ordinary executor says it better
+            cause = wrong.cause if isinstance(wrong, Bail) else type(wrong).__name__
+            answered = replace(await self._ordinary(asked, operation, viewer), bailed=cause)
+            if answered.needless:
+                log.error("The compiled executor gave up needlessly: %s", asked.query, exc_info=wrong)
+        else:
+            answered = text or await self._ordinary(asked, operation, viewer)
+        self.figures.note(answered.executor, answered.bailed, needless=answered.needless)
+        return answered
+
+    async def _compiled(self, asked: Asked, operation: Operation, viewer: Viewer) -> Answered | None:
+        """The answer; null where there is no plan. Raises whatever goes wrong."""
+        variables = self._planner.variables(operation.node, asked.variables)
+        plan = self._planner.plan(operation.document, operation.node, viewer, variables)
+        if isinstance(plan, Refusal):
+            return None
+        data = await plan.run(Request(self.context(asked, operation, viewer), variables))
+        text = orjson.dumps(data)
+        return Answered(text, actual=written(text), executor="compiled")
+
+    async def _ordinary(self, asked: Asked, operation: Operation, viewer: Viewer) -> Answered:
+        context = self.context(asked, operation, viewer)
+        return _answered(
+            await self.schema.execute(
+                asked.query,
+                variable_values=asked.variables,
+                context_value=context,
+                operation_name=asked.operation,
+            )
+        )
+
+    def context(self, asked: Asked, operation: Operation, viewer: Viewer) -> Context:
+        """What the resolvers of one operation share."""
+        context = Context(self.database, viewer)
+        context.extras |= self.extras | {"document": operation.document, "gone": asked.gone}
+        return context
+
+
+def _answered(result: ExecutionResult) -> Answered:
+    """The answer that a result of the ordinary executor is."""
+    errors = result.errors or []
+    return Answered(
+        text=orjson.dumps(result.data, default=str),
+        errors=[shown(error) for error in errors],
+        early=result.data is None and all(error.path is None for error in errors),
+        actual=actual(result.data),
+    )
 
 
 def _refused(*errors: GraphQLError) -> Answered:

@@ -219,7 +219,11 @@ def _id(frame: sql.Frame, value: Any) -> sa.ColumnElement[bool]:
     # Nothing is without an id: a null, which asks for those without a value, finds none.
     wanted = [[each for each in some if each is not None] for some in named]
     return sa.and_(
-        sa.true(), *(frame.id.in_([number_of(each, frame.noun) for each in some]) for some in wanted)
+        sa.true(),
+        *(
+            frame.id == sa.any_(sa.literal([number_of(each, frame.noun) for each in some], sql.BIGINTS))
+            for some in wanted
+        ),
     )
 
 

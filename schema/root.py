@@ -91,7 +91,7 @@ def _single(noun: Noun, ways: list[str]) -> Resolver:
 
 async def _found(context: Context, noun: Noun, scope: Scope, way: LookUp, value: Any) -> Any:
     frame = sql.Frame(noun)
-    statement = sql.chosen_by(frame, way.select(value), frame.seen_by(context.viewer))
+    statement = sql.chosen_by(frame, way.select(way.read(value)), frame.seen_by(context.viewer))
     instances = [
         build(noun, row, scope) for row in await context.database.rows(statement, values(context, scope))
     ]

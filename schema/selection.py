@@ -103,20 +103,33 @@ class Selections:
 
 def conditions(document: DocumentNode) -> frozenset[str]:
     """The variables that stand in ``@skip`` and ``@include`` anywhere in a document."""
-    found: set[str] = set()
-    waiting: list[Any] = [
+    return frozenset(
+        argument.value.name.value
+        for node in _every(document)
+        for directive in node.directives or ()
+        for argument in directive.arguments or ()
+        if isinstance(argument.value, VariableNode)
+    )
+
+
+def found_by_ids(document: DocumentNode) -> tuple[FieldNode, ...]:
+    """The fields ``node(id)`` and ``nodes(ids)`` anywhere in a document."""
+    return tuple(
+        node
+        for node in _every(document)
+        if isinstance(node, FieldNode) and node.name.value in ("node", "nodes") and node.arguments
+    )
+
+
+def _every(document: DocumentNode) -> Iterator[SelectionNode]:
+    waiting: list[SelectionSetNode] = [
         each.selection_set
         for each in document.definitions
         if isinstance(each, OperationDefinitionNode | FragmentDefinitionNode)
     ]
     while waiting:
         for node in waiting.pop().selections:
-            for directive in node.directives or ():
-                found.update(
-                    each.value.name.value
-                    for each in directive.arguments or ()
-                    if isinstance(each.value, VariableNode)
-                )
-            if getattr(node, "selection_set", None):
-                waiting.append(node.selection_set)
-    return frozenset(found)
+            yield node
+            below: SelectionSetNode | None = getattr(node, "selection_set", None)
+            if below is not None:
+                waiting.append(below)

@@ -199,11 +199,16 @@ class FilterSpec:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class LookUp:
-    """A way to find one row at the root: the argument's type, and the select of ids for its value."""
+    """A way to find one row at the root: the argument's type, and the select of ids for its value.
+
+    ``read`` checks what was given and brings it to the form that is kept; ``select`` takes what it gives, or parameters
+    that stand for that. It may raise ``hub.errors.HubError``.
+    """
 
     type: Any
     description: str
     select: Callable[[Any], sa.Select[Any]]
+    read: Callable[[Any], Any] = lambda given: given
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

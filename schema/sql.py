@@ -328,15 +328,25 @@ def chosen_by(
     )
 
 
-def by_codes(table: sa.FromClause, codes: Sequence[str]) -> sa.Select[Any]:
-    """The rows of a table with these codes."""
-    return sa.select(table).where(table.c.code == sa.any_(sa.literal(list(codes), ARRAY(sa.Text))))
+def by_codes(table: sa.FromClause, *columns: str) -> sa.Select[Any]:
+    """These columns of the rows of a table whose code is one of ``:codes``."""
+    wanted = sa.bindparam("codes", type_=ARRAY(sa.Text))
+    return sa.select(*(table.c[name] for name in columns)).where(table.c.code == sa.any_(wanted))
 
 
-def options(frame: Frame, keys: Sequence[tuple[int, str]]) -> sa.Select[Any]:
-    """The options of these attributes and codes."""
+def options(frame: Frame) -> sa.Select[Any]:
+    """The options of the attributes and codes that stand at the same places in ``:attributes`` and ``:codes``."""
+    wanted = (
+        sa.func.unnest(sa.bindparam("attributes", type_=BIGINTS), sa.bindparam("codes", type_=ARRAY(sa.Text)))
+        .table_valued(sa.column("attribute_id", sa.BigInteger), sa.column("code", sa.Text), name="wanted")
+        .render_derived()
+    )
     own = sa.tuple_(frame.c.attribute_id, frame.c.code)
-    return sa.select(*frame.columns()).select_from(frame.joined()).where(own.in_(sorted(set(keys))))
+    return (
+        sa.select(*frame.columns())
+        .select_from(frame.joined())
+        .where(own.in_(sa.select(wanted.c.attribute_id, wanted.c.code)))
+    )
 
 
 def equal_to(frame: Frame, fixed: Mapping[str, Any]) -> list[sa.ColumnElement[bool]]:

@@ -46,7 +46,7 @@ class Identifier(Sourced):
 
 def _by_gtin(given: str) -> sa.Select[Any]:
     table = tables.Identifier.__table__
-    return sa.select(table.c.variant_id).where(table.c.type == "gtin", table.c.value == gtin.parse(given))
+    return sa.select(table.c.variant_id).where(table.c.type == "gtin", table.c.value == given)
 
 
 @noun(
@@ -59,7 +59,10 @@ def _by_gtin(given: str) -> sa.Select[Any]:
     look_ups={
         "sku": by_column(tables.Variant, "sku", "Its SKU."),
         "gtin": LookUp(
-            type=str, description="One of its GTINs (EAN, UPC): 8, 12, 13 or 14 digits.", select=_by_gtin
+            type=str,
+            description="One of its GTINs (EAN, UPC): 8, 12, 13 or 14 digits.",
+            select=_by_gtin,
+            read=gtin.parse,
         ),
     },
     filters={"attribute": attribute_filter.OF_VARIANT},

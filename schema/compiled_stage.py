@@ -1,0 +1,128 @@
+"""Stages: the levels that are read in one statement, and so in one snapshot.
+
+A level's statement becomes a WITH query; those below it take their keys from there. The rows of all levels come back one
+after the other, each with the number of its level and the key of its parent, every column as text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from hub.direct import Made, Text
+from hub.recent import Recent
+from schema.compiled_level import Level, Reading
+
+if TYPE_CHECKING:
+    from hub.db import Database
+    from hub.direct import Fragment, Row
+from hub.recent import Recent
+
+STATEMENTS = 64
+"""Statements that a stage remembers."""
+SHARED = "rule_"
+"""What the names of values begin with that are the same for all levels."""
+
+
+class Stage:
+    """Levels that are read together; all but the first hang on others of them."""
+
+    def __init__(self, levels: Sequence[Level]) -> None:
+        self.levels = levels
+        self._statements: Recent[Hashable, Made] = Recent(STATEMENTS)
+
+    async def read(self, reading: Reading, database: Database) -> None:
+        """Read the rows of all levels. Raises whatever goes wrong."""
+        keys = self._keys(reading)
+        asked = self._asked(reading)
+        if not asked or any(keys.get(name) == [] for name in ("keys", "attributes")):
+            rows: Sequence[Row] = ()
+        else:
+            made = self._made(reading, asked)
+            rows = await database.read_made(made, self._values(reading, asked, keys))
+        self._arrange(reading, [level for level, _, _ in asked], rows)
+
+    def _keys(self, reading: Reading) -> dict[str, Any]:
+        """The keys of the first level, where they come from no column of this stage."""
+        first = self.levels[0]
+        if first.keys_from is not None:
+            return first.keys_from(reading)
+        if first.parent is None or first.via is None:
+            return {}
+        found = {row[first.via] for row in reading.rows[first.parent.place]} - {None}
+        return {"keys": sorted(map(int, found))}
+
+    def _asked(self, reading: Reading) -> list[tuple[Level, Fragment, dict[str, Any]]]:
+        """The levels that have something to ask: none below one that has nothing."""
+        found: dict[int, tuple[Level, Fragment, dict[str, Any]]] = {}
+        for level in self.levels:
+            hangs = level is self.levels[0] or (level.parent is not None and level.parent.place in found)
+            made = level.fragment(reading) if hangs else None
+            if made is not None:
+                found[level.place] = (level, *made)
+        return list(found.values())
+
+    def _made(self, reading: Reading, asked: Sequence[tuple[Level, Fragment, dict[str, Any]]]) -> Made:
+        key = tuple((level.place, fragment) for level, fragment, _ in asked)
+        known = self._statements.find(key)
+        return known or self._statements.keep(key, _together(reading, asked))
+
+    def _values(
+        self,
+        reading: Reading,
+        asked: Sequence[tuple[Level, Fragment, dict[str, Any]]],
+        keys: dict[str, Any],
+    ) -> dict[str, Any]:
+        found = dict(reading.rules)
+        found |= {f"{name}_0": value for name, value in keys.items()}
+        for number, (level, _, given) in enumerate(asked):
+            for name, value in (given | level.late(reading)).items():
+                found[f"{name}_{number}"] = value
+        return found
+
+    def _arrange(self, reading: Reading, asked: Sequence[Level], rows: Sequence[Row]) -> None:
+        buckets: list[list[Row]] = [[] for _ in asked]
+        for row in rows:
+            buckets[row[0]].append(row)
+        numbers = {level.place: number for number, level in enumerate(asked)}
+        for level in self.levels:
+            if level.place in numbers:
+                some = buckets[numbers[level.place]]
+                reading.rows[level.place] = level.arrange(reading, some)
+            else:
+                reading.rows[level.place] = ()
+                reading.index[level.place] = level.nothing()
+
+
+def _together(reading: Reading, asked: Sequence[tuple[Level, Fragment, dict[str, Any]]]) -> Made:
+    """The statement of all levels."""
+    text = Text()
+    numbers = {level.place: number for number, (level, _, _) in enumerate(asked)}
+    for number, (level, fragment, _) in enumerate(asked):
+        text.add(f"{', ' if number else 'WITH '}level_{number} AS (")
+        text.take(fragment, _renamed(fragment, number), _inlined(reading, level, numbers))
+        text.add(")")
+    columns = [level.columns(reading) for level, _, _ in asked]
+    width = max(map(len, columns))
+    for number, (level, _, _) in enumerate(asked):
+        text.add(" UNION ALL " if number else " ")
+        text.add(_branch(number, level.key, columns[number], width))
+    return text.made()
+
+
+def _renamed(fragment: Fragment, number: int) -> dict[str, str]:
+    return {name: f"{name}_{number}" for name in fragment.names if not name.startswith(SHARED)}
+
+
+def _inlined(reading: Reading, level: Level, numbers: dict[int, int]) -> dict[str, str]:
+    """The keys of a level that hangs on another one of the statement."""
+    if level.parent is None or level.via is None or level.parent.place not in numbers:
+        return {}
+    parent = f"level_{numbers[level.parent.place]}"
+    return {"keys": f"ARRAY({level.parent.keys(reading, level.via, parent)})"}
+
+
+def _branch(number: int, key: str | None, columns: Sequence[str], width: int) -> str:
+    shown = [f"{key}::text" if key else "NULL::text", *(f"{column}::text" for column in columns)]
+    shown += ["NULL::text"] * (width - len(columns))
+    return f"SELECT {number}, {', '.join(shown)} FROM level_{number}"
