@@ -63,7 +63,14 @@ def run(database: Database, var: Path, row: Json, most_bytes: int, tell: Tell) -
         snapshot.opened(database, viewer, given.get("types"), given.get("since")) as taking,
         snapshot.writing(path) as file,
     ):
-        summary = taking.write(file, _within(path, left, most_bytes, tell))
+        made = path.with_name(f"{path.name}.part")
+
+        def told(done: int, total: int) -> None:
+            _check_size(made, left, most_bytes)
+            tell(done, total)
+
+        summary = taking.write(file, told)
+    _check_size(path, left, most_bytes)
     return Result(path.name, path.stat().st_size, summary.header.cursor)
 
 
@@ -77,19 +84,13 @@ def _viewer(tx: sa.Connection, token_id: int) -> Viewer:
     return token.viewer(row)
 
 
-def _within(path: Path, left: int, most: int, tell: Tell) -> Tell:
-    """``tell``, that ends the work when the file outgrows what is left to the token."""
-    made = path.with_name(f"{path.name}.part")
-
-    def told(done: int, total: int) -> None:
-        if made.stat().st_size > left:
-            raise Limit(
-                f"The results of this token would take up more than {most / 1e9:g} GB: ask for fewer types, or wait"
-                " until others have expired."
-            )
-        tell(done, total)
-
-    return told
+def _check_size(path: Path, left: int, most: int) -> None:
+    """Raises ``hub.errors.Limit`` for a file that has outgrown what is left to the token."""
+    if path.stat().st_size > left:
+        raise Limit(
+            f"The results of this token would take up more than {most / 1e9:g} GB: ask for fewer types, or wait"
+            " until others have expired."
+        )
 
 
 def fetched(tx: sa.Connection, number: int, file: str) -> bool:

@@ -62,7 +62,9 @@ def _say(**told: Any) -> None:
 
 
 def _end_with_parent() -> None:
-    sys.stdin.buffer.read()
+    # Below Python's own buffer, which a thread that is reading would keep locked when the process ends.
+    while os.read(sys.stdin.fileno(), 1):
+        pass
     os._exit(1)
 
 
