@@ -9,6 +9,7 @@ import random
 import threading
 import time
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -16,7 +17,7 @@ from uuid import uuid4
 import pytest
 from typer.testing import CliRunner
 
-from hub import feed, ids, postgres, registry, sequencer, snapshot, state, verify_file
+from hub import feed, ids, postgres, registry, sequencer, snapshot, state, states, verify_file
 from hub.db import Database
 from hub.errors import Invalid, NotFound
 from hub.save import Mode, save
@@ -278,6 +279,51 @@ def test_the_proof_names_what_is_wrong_in_the_feed(log: Log, tmp_path: Path) -> 
         f"Category {coffee} is at version 2 by the file, at 4 in the database.",
         f"Category {coffee}: /position is 3 by the file, 5 in the database.",
     ]
+
+
+def without_undoing(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(states, "LATER", states.NOTHING)
+
+
+def with_an_earlier_cursor(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(feed.Ends, "cursor", lambda ends, at: feed.encode(feed.Position(at - 1, ends.epoch)))
+
+
+def without_what_is_pending(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(
+        verify_file,
+        "FOLLOWING",
+        verify_file.FOLLOWING.replace("FROM pending WHERE", "FROM pending WHERE false AND"),
+    )
+
+
+def without_pruning(patch: pytest.MonkeyPatch) -> None:
+    def put(document: dict[str, Any], path: str, new: Any) -> None:
+        if new is not None or path.count("/") == 1:
+            kept(document, path, new)
+
+    kept = state.put
+    patch.setattr(state, "put", put)
+
+
+@pytest.mark.parametrize(
+    "fault", [without_undoing, with_an_earlier_cursor, without_what_is_pending, without_pruning]
+)
+def test_a_hub_that_is_broken_is_found_out(
+    log: Log, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Callable[[pytest.MonkeyPatch], None]
+) -> None:
+    log.write(
+        'UPDATE product SET slug = \'then\', attributes = attributes || \'{"a": {"*": {"*": 1}}}\' WHERE id = 1'
+    )
+    with log.database.write(ERP) as tx:
+        run(tx, "UPDATE product SET slug = 'now', attributes = '{}' WHERE id = 1")
+    path = tmp_path / "s.jsonl"
+    with monkeypatch.context() as patch:
+        fault(patch)
+        taken(log.database, path)
+        assert verify_file.snapshot(log.database, path).faults != []
+    taken(log.database, path)
+    assert verify_file.snapshot(log.database, path).faults == []
 
 
 def test_a_cursor_that_is_not_the_files_own_is_found_out(log: Log, tmp_path: Path) -> None:
