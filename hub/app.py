@@ -8,8 +8,10 @@ import signal
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import asdict
-from threading import Event
+from socket import socket
+from threading import Event, Thread
 
+import orjson
 import uvicorn
 from fastapi import FastAPI, Response
 from fastapi.responses import JSONResponse
@@ -22,16 +24,24 @@ import webhooks.app
 from hub import health, listening, migrations
 from hub.config import Settings
 from hub.db import Database
+from hub.errors import HubError
 from hub.health import Check
 from hub.metrics import Measured, Metrics
 from hub.relay import Stop
-from schema import payload_document
+from schema import event_schema, payload_document
 from schema.app import schema
+from schema.desk import Desk
 from schema.download import Downloads
 from schema.router import Endpoint
 from search.engine import Index
-from webhooks import figures
+from webhooks import event, figures
 from webhooks.figures import Figures
+
+GRACE_SECONDS = 60
+"""How long requests may go on when the server is told to stop: as long as any may take."""
+
+FAREWELL_SECONDS = 0.1
+"""How long clients whose connections are held open have to be told why they end."""
 
 log = logging.getLogger(__name__)
 
@@ -42,16 +52,19 @@ def create_app(settings: Settings, *, relay: bool = True) -> FastAPI:
     _say_what_is_idle(settings)
     index = search.app.opened(settings, database)
     sending = Figures(database)
-    metrics = Metrics(database, sending)
+    desk = Desk(database)
+    metrics = Metrics(database, sending, desk)
     lifespan = _lifespan(
         database, lambda: start_relay(database, settings, sending) if relay else hub.relay.hear(database)
     )
     app = FastAPI(title="Commerce hub", openapi_url=None, lifespan=lifespan)
     app.add_middleware(Measured, metrics=metrics)
-    app.router.routes.append(_endpoint(database, settings, index).route())
+    app.state.close = desk.close
+    app.router.routes.extend(_endpoint(database, settings, index, desk).routes())
     app.router.routes.append(Downloads(database, settings.secret, settings.var).route())
     _add_probes(app, _checks(database, settings, index), metrics)
     _add_files(app, settings)
+    _add_schemas(app)
     return app
 
 
@@ -67,6 +80,22 @@ def _add_files(app: FastAPI, settings: Settings) -> None:
     folder = settings.var / "assets"
     folder.mkdir(parents=True, exist_ok=True)
     app.mount("/assets", StaticFiles(directory=folder))
+
+
+def _add_schemas(app: FastAPI) -> None:
+    """What the bodies of webhooks look like, for whoever writes a receiver: it is no secret."""
+
+    @app.get("/schema/events.json")
+    def events() -> Response:
+        return Response(event_schema.catalogue(), media_type="application/json")
+
+    @app.get("/schema/events/{name}.json")
+    def one(name: str) -> Response:
+        try:
+            found = event_schema.of(event.one(name))
+        except HubError as refused:
+            return JSONResponse({"message": refused.message}, 404)
+        return Response(orjson.dumps(found), media_type="application/schema+json")
 
 
 def start_relay(database: Database, settings: Settings, sending: Figures | None = None) -> Stop:
@@ -87,19 +116,70 @@ def serve(settings: Settings, *, relay: bool = True) -> None:
     listening.check(settings)
     app = create_app(settings, relay=relay)
     print(f"Serving {settings.url}/graphql", flush=True)  # noqa: T201 - the one line that a person waits for
-    uvicorn.run(app, host=settings.host, port=settings.port, log_level="warning", access_log=False)
+    Server(app, settings).run()
+
+
+class Server(uvicorn.Server):
+    """Uvicorn's server, which before it stops sends away whoever holds a connection open: else it would wait for them."""
+
+    def __init__(self, app: FastAPI, settings: Settings) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                host=settings.host,
+                port=settings.port,
+                log_level="warning",
+                access_log=False,
+                timeout_graceful_shutdown=GRACE_SECONDS,
+            )
+        )
+        self._close = app.state.close
+
+    async def shutdown(self, sockets: list[socket] | None = None) -> None:
+        """Stop listening, end what would not end by itself, and wait for the rest."""
+        self._close()
+        await asyncio.sleep(FAREWELL_SECONDS)
+        await super().shutdown(sockets)
 
 
 def relay(settings: Settings) -> None:
-    """Run the relay alone until interrupted."""
+    """Run the relay alone until interrupted. Raises ``HubError`` where the port of its metrics is taken."""
+    if settings.relay_metrics_port is not None:
+        listening.check(settings, "relay_metrics_port")
     database = migrations.prepared(settings)
     interrupted = Event()
     for signum in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signum, lambda *_: interrupted.set())
-    stop = start_relay(database, settings)
+    sending = Figures(database)
+    stop = _stopping([start_relay(database, settings, sending), _probed(database, settings, sending)])
     interrupted.wait()
     stop()
     database.close()
+
+
+def _probed(database: Database, settings: Settings, sending: Figures) -> Stop:
+    """Answer ``/health``, ``/ready`` and ``/metrics`` for a relay alone, where it was given a port."""
+    if settings.relay_metrics_port is None:
+        return _stopping(())
+    app = FastAPI(title="Commerce hub's relay", openapi_url=None)
+    _add_probes(app, _relay_checks(database, settings), Metrics(database, sending))
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app,
+            host=settings.host,
+            port=settings.relay_metrics_port,
+            log_level="warning",
+            access_log=False,
+        )
+    )
+    thread = Thread(target=server.run, name="probes", daemon=True)
+    thread.start()
+
+    def stop() -> None:
+        server.should_exit = True
+        thread.join()
+
+    return stop
 
 
 def _stopping(stops: Sequence[Stop]) -> Stop:
@@ -125,8 +205,8 @@ def _lifespan(
     return lifespan
 
 
-def _endpoint(database: Database, settings: Settings, index: Index) -> Endpoint:
-    extras = {"search": index, "webhook_networks": settings.webhook_allowed_networks}
+def _endpoint(database: Database, settings: Settings, index: Index, desk: Desk) -> Endpoint:
+    extras = {"desk": desk, "search": index, "webhook_networks": settings.webhook_allowed_networks}
     return Endpoint(schema(), database, settings.secret, development=settings.development, extras=extras)
 
 
@@ -137,8 +217,12 @@ def _checks(database: Database, settings: Settings, index: Index) -> dict[str, C
             raise health.UnreadyError(found.problem)
         return f"Search answers from {found.documents} documents, {found.lag or 0} changes behind."
 
+    return _relay_checks(database, settings) | {"search": searchable}
+
+
+def _relay_checks(database: Database, settings: Settings) -> dict[str, Check]:
     own = health.checks(database, lag_seconds=settings.relay_lag_seconds)
-    return own | {"search": searchable, "webhooks": figures.check(database, settings.relay_lag_seconds)}
+    return own | {"webhooks": figures.check(database, settings.relay_lag_seconds)}
 
 
 def _add_probes(app: FastAPI, checks: Mapping[str, Check], metrics: Metrics) -> None:

@@ -161,20 +161,20 @@ def page(
     ``aggregates``: types and ids to keep; null: all.
     """
     statement = sa.select(Feed.__table__).where(Feed.sequence > after).order_by(Feed.sequence).limit(limit)
-    if types is not None:
-        statement = statement.where(_means(types))
+    statement = statement.where(*meaning(types))
     if aggregates is not None:
         statement = statement.where(sa.tuple_(Feed.aggregate, Feed.aggregate_id).in_(list(aggregates)))
     return statement
 
 
-def _means(types: Sequence[str]) -> sa.ColumnElement[bool]:
+def meaning(types: Sequence[str] | None, events: Any = Feed.events) -> list[sa.ColumnElement[bool]]:
+    """The condition that a record means one of these events, or one of a noun (``order.*``); none where null."""
+    if types is None:
+        return []
     exact = [name for name in types if not name.endswith(".*")]
     nouns = [name.removesuffix("*") for name in types if name.endswith(".*")]
-    return sa.or_(
-        Feed.events.op("&&", is_comparison=True)(sa.literal(exact, ARRAY(sa.Text))),
-        *(Feed.type.startswith(noun, autoescape=True) for noun in nouns),
-    )
+    named = events.op("&&", is_comparison=True)(sa.literal(exact, ARRAY(sa.Text)))
+    return [sa.or_(named, *(Feed.type.startswith(noun, autoescape=True) for noun in nouns))]
 
 
 def check(tx: sa.Connection, after: int) -> None:

@@ -158,11 +158,18 @@ def authenticate(secret: str, text: str) -> sa.Select[Any]:
 
     The search is by the keyed hash in a unique index: how long it takes tells nothing about other tokens.
     """
-    return sa.select(Token.__table__).where(
-        Token.hash == keyed_hash(secret, text),
-        Token.revoked_at.is_(None),
-        sa.or_(Token.expires_at.is_(None), Token.expires_at > sa.func.now()),
-    )
+    return sa.select(Token.__table__).where(Token.hash == keyed_hash(secret, text), *_OPEN)
+
+
+def valid(ids: Iterable[int]) -> sa.Select[Any]:
+    """Select the ids of those tokens that are still valid."""
+    return sa.select(Token.id).where(Token.id.in_(sorted(ids)), *_OPEN)
+
+
+_OPEN = (
+    Token.revoked_at.is_(None),
+    sa.or_(Token.expires_at.is_(None), Token.expires_at > sa.func.now()),
+)
 
 
 def viewer(row: sa.RowMapping) -> Viewer:

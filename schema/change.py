@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from enum import StrEnum
+from time import monotonic
 from typing import Annotated, Any
 
-import sqlalchemy as sa
 import strawberry
 from strawberry.scalars import JSON
 from strawberry.types import Info
 
-from hub import change, feed, ids, registry
+from hub import audience, change, feed, ids
 from hub.errors import Forbidden, HubError, Invalid, Limit
-from hub.feed import Ends, Feed, Position
-from hub.order import Order
+from hub.feed import Ends, Position
+from hub.follow import Page, Wanted
 from hub.viewer import Viewer
 from schema.connection import PageInfo
 from schema.context import Context
+from schema.desk import Desk
 from schema.scalar import Long
+from webhooks import event
 
 LARGEST_PAGE = 1_000
 DEFAULT_PAGE = 100
+LONGEST_WAIT = 30
+"""Seconds that a page may wait for a change. Proxies and load balancers cut what is silent for a minute."""
+LOOK_SECONDS = 1.0
+"""How often a waiting request sees whether its client is still there."""
 
 
 @strawberry.enum(description="What happened to the object as a whole.")
@@ -50,6 +56,7 @@ class ChangedPath:
 class Change:
     """What one transaction changed of one object."""
 
+    cursor: str = strawberry.field(description="Give it as after to read on behind this change.")
     sequence: Long = strawberry.field(description="Its place in the feed: from 1 on, without gaps.")
     type: str = strawberry.field(description="Noun and kind, for example product.updated.")
     events: list[str] = strawberry.field(
@@ -81,8 +88,38 @@ class ChangeConnection:
     nodes: list[Change] = strawberry.field(description="The changes, in their order.")
     edges: list[ChangeEdge] = strawberry.field(description="The changes, each with the cursor after it.")
     page_info: PageInfo = strawberry.field(
-        description="endCursor is where to read on, also after an empty page. Null only while nothing ever happened."
+        description="endCursor is where to read on, also after an empty page. hasNextPage may be true of a page that is "
+        "short or empty: a rare event is looked for in parts."
     )
+
+
+@strawberry.type(description="What the feed holds now.")
+class FeedEnds:
+    """What the feed holds now."""
+
+    epoch: strawberry.ID = strawberry.field(
+        description="Tells this feed from any other database's. Cursors of another epoch are refused."
+    )
+    first_sequence: Long = strawberry.field(
+        description="The oldest change that is kept; the next one to come while nothing happened."
+    )
+    last_sequence: Long = strawberry.field(description="The newest change; 0 while nothing happened.")
+    first_cursor: str = strawberry.field(description="Give it as after to read all that is kept.")
+    last_cursor: str = strawberry.field(description="Give it as after to read what comes from now on.")
+
+
+Types = Annotated[
+    list[str] | None,
+    strawberry.argument(
+        description="Only changes that mean one of these events; order.* means all of a noun. Null: all."
+    ),
+]
+InChannel = Annotated[
+    str | None,
+    strawberry.argument(
+        description="Code of a channel: only what concerns it, as it sees it. Null: all that the token reaches."
+    ),
+]
 
 
 async def changes(
@@ -91,39 +128,103 @@ async def changes(
         str | None,
         strawberry.argument(description="Cursor to read on from; null for the oldest change kept."),
     ] = None,
-    types: Annotated[
-        list[str] | None,
-        strawberry.argument(
-            description="Only changes that mean one of these events; order.* means all of a noun."
-        ),
-    ] = None,
+    types: Types = None,
+    channel: InChannel = None,
     first: Annotated[
         int | None, strawberry.argument(description=f"How many: 1 to {LARGEST_PAGE}, {DEFAULT_PAGE} if null.")
     ] = None,
+    wait: Annotated[
+        int,
+        strawberry.argument(
+            description=f"Seconds that an empty page may wait for the first change, 0 to {LONGEST_WAIT}."
+        ),
+    ] = 0,
 ) -> ChangeConnection:
-    """Page through the feed. Raises ``Forbidden``, ``Invalid`` or ``Limit``."""
+    """Page through the feed. Raises ``Forbidden``, ``Invalid``, ``Limit`` or ``GoneError``."""
     context: Context = info.context
-    context.viewer.require("feed", "read")
-    size = _size(first)
-    start = _start(after)
-    # The end is read before the rows: what comes in between belongs to the next page.
+    asked = await wanted(context, types, channel)
+    size, seconds = _size(first), _seconds(wait)
+    desk: Desk = context.extras["desk"]
+    with about("after"):
+        page = await desk.follower.read(asked, start(after), size)
+    if seconds and not page.rows and page.is_last:
+        with desk.waiters.taken(context.viewer.token_id):
+            page = await _awaited(context, desk, asked, page, size, seconds)
+    return _connection(page, context.viewer)
+
+
+async def _awaited(context: Context, desk: Desk, asked: Wanted, page: Page, size: int, seconds: int) -> Page:
+    """The first page that holds something, or the last empty one when the time is up or nobody waits any more."""
+    deadline = monotonic() + seconds
+    gone = context.extras.get("gone")
+    while not page.rows and (left := deadline - monotonic()) > 0:
+        if desk.closing.is_set() or (gone is not None and await gone()):
+            break
+        news = await desk.follower.news(asked, page.end, min(left, LOOK_SECONDS))
+        if news is not None:
+            later = await desk.follower.read(asked, Position(news, page.ends.epoch), size)
+            page = Page(later.rows, page.begin, later.end, later.ends)
+    return page
+
+
+async def feed_ends(info: Info) -> FeedEnds:
+    """What the feed holds. Raises ``Forbidden``."""
+    context: Context = info.context
+    require(context.viewer)
     ends = Ends(**(await context.database.rows(feed.ENDS))[0])
-    if start is not None:
-        with _about_after():
-            ends.check(start)
-    begin = ends.first - 1 if start is None else start.sequence
-    statement = feed.page(begin, types=types, limit=size + 1).where(
-        Feed.sequence <= ends.last, *_seen(context.viewer)
+    return FeedEnds(
+        epoch=strawberry.ID(ends.epoch.hex),
+        first_sequence=Long(ends.first),
+        last_sequence=Long(ends.last),
+        first_cursor=ends.cursor(ends.first - 1),
+        last_cursor=ends.cursor(ends.last),
     )
-    return _page(await context.database.rows(statement), size, begin, ends, context.viewer)
+
+
+def require(viewer: Viewer) -> None:
+    """Raises ``Forbidden`` for a token that the feed is closed to."""
+    viewer.require("feed", "read")
+    if not viewer.sees_unlisted:
+        raise Forbidden("The feed is closed to storefronts and customers: use a staff or app token.")
+
+
+async def wanted(context: Context, types: list[str] | None, channel: str | None) -> Wanted:
+    """What is asked for of the feed, within what the token opens.
+
+    Raises ``Forbidden``, ``Invalid`` for an event that never happens, ``NotFound`` for an unknown channel.
+    """
+    require(context.viewer)
+    with about("types"):
+        named = None if types is None else tuple(event.check(types))
+    number = None
+    if channel is not None:
+        place = (await context.scope(channel)).channel
+        number = place.id if place else None
+    channels = audience.channels_of(context.viewer, number)
+    return Wanted(
+        nouns=frozenset(event.seen_by(context.viewer)),
+        types=named,
+        channels=None if channels is None else tuple(channels),
+    )
 
 
 @contextmanager
-def _about_after() -> Iterator[None]:
+def about(argument: str) -> Iterator[None]:
+    """Refusals inside are about this argument."""
     try:
         yield
     except HubError as refused:
-        raise refused.under("after") from None
+        raise refused.under(argument) from None
+
+
+def start(after: str | None) -> Position | None:
+    """The position of a cursor. Raises ``Invalid`` for a text that is none."""
+    try:
+        return None if after is None else feed.decode(after)
+    except ValueError as wrong:
+        raise Invalid(
+            f"{wrong} Take the endCursor of a page, the cursor of a change, or one of feed.", ("after",)
+        ) from wrong
 
 
 def _size(first: int | None) -> int:
@@ -136,50 +237,30 @@ def _size(first: int | None) -> int:
     return first
 
 
-def _start(after: str | None) -> Position | None:
-    try:
-        return None if after is None else feed.decode(after)
-    except ValueError as wrong:
-        raise Invalid(str(wrong), ("after",)) from wrong
+def _seconds(wait: int) -> int:
+    if not 0 <= wait <= LONGEST_WAIT:
+        raise Invalid(f"wait is {wait}: give 0 to {LONGEST_WAIT} seconds.", ("wait",))
+    return wait
 
 
-def _seen(viewer: Viewer) -> list[sa.ColumnElement[bool]]:
-    """The nouns that the token's scopes open, and of orders those of its channels."""
-    if not viewer.sees_unlisted:
-        raise Forbidden("The feed is closed to storefronts and customers: use a staff or app token.")
-    nouns = [part.name for part in registry.roots() if viewer.may(part.kept.scope, "read")]
-    seen: list[sa.ColumnElement[bool]] = [Feed.aggregate.in_(nouns)]
-    if viewer.channel_ids is not None:
-        own = sa.exists().where(Order.id == Feed.aggregate_id, Order.channel_id.in_(viewer.channel_ids))
-        gone = [
-            Feed.changes.contains([{"t": "order", "op": "D", "o": {"channel_id": each}}])
-            for each in viewer.channel_ids
-        ]
-        seen.append(sa.or_(Feed.aggregate != "order", own, *gone))
-    return seen
-
-
-def _page(
-    rows: Sequence[sa.RowMapping], size: int, begin: int, ends: Ends, viewer: Viewer
-) -> ChangeConnection:
-    nodes = [_change(row, viewer) for row in rows[:size]]
-    edges = [ChangeEdge(cursor=ends.cursor(node.sequence), node=node) for node in nodes]
-    more = len(rows) > size
-    end = nodes[-1].sequence if more else ends.last
+def _connection(page: Page, viewer: Viewer) -> ChangeConnection:
+    nodes = [made(row, page.ends, viewer) for row in page.rows]
     return ChangeConnection(
         nodes=nodes,
-        edges=edges,
+        edges=[ChangeEdge(cursor=node.cursor, node=node) for node in nodes],
         page_info=PageInfo(
-            has_next_page=more,
-            has_previous_page=begin > 0,
-            start_cursor=edges[0].cursor if edges else None,
-            end_cursor=ends.cursor(end) if end else None,
+            has_next_page=not page.is_last,
+            has_previous_page=page.begin >= page.ends.first,
+            start_cursor=nodes[0].cursor if nodes else None,
+            end_cursor=page.ends.cursor(page.end),
         ),
     )
 
 
-def _change(row: Any, viewer: Viewer) -> Change:
+def made(row: Any, ends: Ends, viewer: Viewer) -> Change:
+    """A record as a viewer sees it."""
     return Change(
+        cursor=ends.cursor(row["sequence"]),
         sequence=row["sequence"],
         type=row["type"],
         events=row["events"],
@@ -200,6 +281,8 @@ def _change(row: Any, viewer: Viewer) -> Change:
 
 FIELD = strawberry.field(
     resolver=changes,
-    description="The feed: every committed change, in order, whoever made it and by whatever way.",
+    description="The feed: every committed change, in order, whoever made it and by whatever way. With wait it answers "
+    "as soon as there is something.",
 )
-"""The root field, which the query takes in."""
+ENDS = strawberry.field(resolver=feed_ends, description="What the feed holds now, and where to begin.")
+"""The root fields, which the query takes in."""

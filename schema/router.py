@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
@@ -11,15 +11,18 @@ import strawberry
 from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.websockets import WebSocket
 from strawberry.http.ides import get_graphql_ide_html
 
 from hub import token
 from hub.db import HUB, Database, Json
 from hub.viewer import Viewer
+from schema import subscription_events, subscription_socket
+from schema.asking import STATUS, Refused, asked_in, json
 from schema.cost import DEAREST, Budgets
 from schema.errors import refusal
-from schema.execution import Answered, Asked, Execution
+from schema.execution import Answered, Asked, Execution, Operation
 
 PATH = "/graphql"
 LARGEST_BODY = 24 * 1024 * 1024
@@ -31,26 +34,7 @@ NOTED_EVERY = 60.0
 
 JSON = "application/json"
 GRAPHQL_JSON = "application/graphql-response+json"
-
-STATUS = {
-    "BAD_REQUEST": 400,
-    "UNAUTHENTICATED": 401,
-    "METHOD": 405,
-    "TOO_LARGE": 413,
-    "MEDIA": 415,
-    "THROTTLED": 429,
-}
-"""The HTTP status of each refusal that comes before GraphQL."""
-
-
-class Refused(Exception):
-    """A request that is answered before GraphQL sees it."""
-
-    def __init__(self, code: str, message: str, **headers: str) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
+STREAMS = "speak graphql-transport-ws, or accept text/event-stream"
 
 
 @dataclass
@@ -73,25 +57,33 @@ class Endpoint:
         extras = self.extras | {"secret": self.secret}
         self.execution = Execution(self.schema, self.database, extras, compiled=self.compiled)
 
-    def route(self) -> Route:
+    def routes(self) -> list[BaseRoute]:
         """Where the app mounts it."""
-        return Route(PATH, self.answer, methods=["GET", "POST", "HEAD", "PUT", "PATCH", "DELETE"])
+        return [
+            Route(PATH, self.answer, methods=["GET", "POST", "HEAD", "PUT", "PATCH", "DELETE"]),
+            WebSocketRoute(PATH, self.listen),
+        ]
+
+    async def listen(self, socket: WebSocket) -> None:
+        """Hold a connection for subscriptions."""
+        await subscription_socket.serve(self, socket)
 
     async def answer(self, request: Request) -> Response:
         """Answer one request."""
         if self._wants_page(request):
             return HTMLResponse(get_graphql_ide_html(graphql_ide="graphiql"))
         try:
-            viewer = await self.viewer(request)
+            viewer = await self.viewer(request.headers.get("authorization", ""))
             asked = await read(request, LARGEST_BODY if viewer.writes else LARGEST_QUESTION)
+            if subscription_events.wants(request):
+                return await self._stream(request, viewer, asked)
             return await self._answer(request, viewer, asked)
         except Refused as refused:
             body = orjson.dumps(refusal(refused.code, refused.message))
             return Response(body, STATUS[refused.code], refused.headers, JSON)
 
-    async def viewer(self, request: Request) -> Viewer:
-        """Who asks. Raises ``Refused`` without a valid token."""
-        text = request.headers.get("authorization", "")
+    async def viewer(self, text: str) -> Viewer:
+        """Who asks, by what stands under ``Authorization``. Raises ``Refused`` without a valid token."""
         kind, _, secret = text.partition(" ")
         if kind.lower() != "bearer" or not token.well_formed(secret.strip()):
             raise _unauthenticated("A token is missing" if not text else "The token is not one of this hub")
@@ -108,14 +100,21 @@ class Endpoint:
         operation = self.execution.read(asked)
         if isinstance(operation, Answered):
             return self._respond(asked, viewer, operation, 0)
-        if request.method != "POST" and operation.writes:
-            # Links and caches repeat a GET: it must not change anything.
-            raise Refused("METHOD", "A mutation cannot be sent by GET: use POST.", allow="POST")
-        self._afford(viewer, operation.requested)
+        if operation.subscribes:
+            raise Refused("BAD_REQUEST", f"A subscription needs a stream: {STREAMS}.")
+        _check_method(request, operation)
+        self.afford(viewer, operation.requested)
         answered = await self.execution.answer(asked, operation, viewer)
         return self._respond(asked, viewer, answered, operation.requested)
 
-    def _afford(self, viewer: Viewer, price: int) -> None:
+    async def _stream(self, request: Request, viewer: Viewer, asked: Asked) -> Response:
+        operation = self.execution.read(asked)
+        if not isinstance(operation, Answered):
+            _check_method(request, operation)
+        return await subscription_events.answer(self, viewer, asked)
+
+    def afford(self, viewer: Viewer, price: int) -> None:
+        """Raises ``Refused`` for an operation that is too dear, or for a token that has spent too much."""
         if price > DEAREST:
             raise Refused(
                 "BAD_REQUEST",
@@ -125,13 +124,17 @@ class Endpoint:
             raise Refused("THROTTLED", "The token has used up its budget: wait a second.", retry_after="1")
 
     def _respond(self, asked: Asked, viewer: Viewer, answered: Answered, price: int) -> Response:
-        left = self.budgets.spend(viewer.token_id, answered.actual)
-        cost = {"requested": price, "actual": answered.actual, "remaining": left}
         # The draft lets a client that knows only application/json find every answer of GraphQL under 200.
         status = 400 if answered.early and asked.accepts_graphql_json else 200
         media = GRAPHQL_JSON if asked.accepts_graphql_json else JSON
         headers = {"content-type": f"{media}; charset=utf-8"}
-        return Response(_body(answered, cost), status, headers, background=self._note(viewer))
+        content = self.body(viewer, answered, price)
+        return Response(content, status, headers, background=self._note(viewer))
+
+    def body(self, viewer: Viewer, answered: Answered, price: int) -> bytes:
+        """The whole answer as JSON, with what it cost."""
+        left = self.budgets.spend(viewer.token_id, answered.actual)
+        return _body(answered, {"requested": price, "actual": answered.actual, "remaining": left})
 
     def _note(self, viewer: Viewer) -> BackgroundTask | None:
         """The note that the token was used, after the answer has left."""
@@ -144,6 +147,12 @@ class Endpoint:
     def _touch(self, used: int) -> None:
         with self.database.write(HUB) as tx:
             token.touch(tx, [used])
+
+
+def _check_method(request: Request, operation: Operation) -> None:
+    """Links and caches repeat a GET: it must not change anything."""
+    if request.method != "POST" and operation.mutates:
+        raise Refused("METHOD", "A mutation cannot be sent by GET: use POST.", allow="POST")
 
 
 def _body(answered: Answered, cost: Json) -> bytes:
@@ -161,12 +170,13 @@ async def read(request: Request, largest: int = LARGEST_BODY) -> Asked:
         given: Any = dict(request.query_params)
         for name in ("variables", "extensions"):
             if name in given:
-                given[name] = _json(given[name].encode())
+                given[name] = json(given[name].encode())
     elif request.method == "POST":
-        given = _json(await _content(request, largest))
+        given = json(await _content(request, largest))
     else:
         raise Refused("METHOD", f"{request.method} is not a way to ask: use POST.", allow="GET, POST")
-    return _asked(given, GRAPHQL_JSON in request.headers.get("accept", ""))
+    asked = asked_in(given, accepts_graphql_json=GRAPHQL_JSON in request.headers.get("accept", ""))
+    return replace(asked, gone=request.is_disconnected)
 
 
 async def _content(request: Request, largest: int) -> bytes:
@@ -182,31 +192,6 @@ async def _content(request: Request, largest: int) -> bytes:
                 f"The request is larger than {largest} bytes: send fewer rows, or a file with hub import.",
             )
     return bytes(body)
-
-
-def _json(text: bytes) -> Any:
-    try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError as wrong:
-        raise Refused("BAD_REQUEST", f"The request is not JSON: {wrong}.") from wrong
-
-
-def _asked(given: Any, accepts_graphql_json: bool) -> Asked:
-    if not isinstance(given, dict):
-        raise Refused("BAD_REQUEST", "The request is not a JSON object: send one with a query.")
-    for name, type_, word in (
-        ("query", str, "text"),
-        ("operationName", str, "text"),
-        ("variables", dict, "object"),
-        ("extensions", dict, "object"),
-    ):
-        if given.get(name) is not None and not isinstance(given[name], type_):
-            raise Refused("BAD_REQUEST", f'"{name}" is not a JSON {word}.')
-    if not given.get("query"):
-        raise Refused("BAD_REQUEST", 'The request has no "query": send a GraphQL document.')
-    return Asked(
-        given["query"], given.get("variables") or {}, given.get("operationName"), accepts_graphql_json
-    )
 
 
 def _unauthenticated(fact: str) -> Refused:

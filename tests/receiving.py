@@ -4,28 +4,24 @@ from __future__ import annotations
 
 import base64
 import json
-import os
-import shutil
 import subprocess
 import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import fasteners
-import pytest
+from tests import nodejs
 
 HERE = Path(__file__).parent
-NODE = HERE / "node"
 
 
 @dataclass(frozen=True)
 class Received:
-    """One request as it came. ``verified``: what the published package said."""
+    """One request as it came. ``verified``: what the published package said. ``sent``: every header."""
 
     id: str
     timestamp: str
@@ -35,6 +31,7 @@ class Received:
     verified: bool
     status: int
     arrived: float
+    sent: dict[str, str] = field(default_factory=dict)
 
     @property
     def body(self) -> Any:
@@ -97,12 +94,4 @@ def receiving(language: str = "python", port: int = 0) -> Iterator[Receiver]:
 def _program(language: str) -> list[str]:
     if language == "python":
         return [sys.executable, str(HERE / "receiver.py")]
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if node is None or npm is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("Node is missing: the published package for Node must verify too.")
-        pytest.skip("NODE IS MISSING: what the hub signs was not verified by the published package for Node.")
-    with fasteners.InterProcessLock(NODE / "node_modules.lock"):
-        if not (NODE / "node_modules" / "standardwebhooks").exists():
-            subprocess.run([npm, "ci", "--no-audit", "--no-fund"], cwd=NODE, check=True, capture_output=True)
-    return [node, str(NODE / "receiver.mjs")]
+    return nodejs.program("receiver.mjs")

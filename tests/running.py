@@ -15,8 +15,6 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
-import uvicorn
-
 from hub.config import Settings
 from hub.db import HUB, Database
 from hub.token import Wish
@@ -89,13 +87,9 @@ def _fetch(request: urllib.request.Request) -> tuple[int, str]:
 @contextmanager
 def serving(settings: Settings, *, relay: bool = True) -> Iterator[Server]:
     """Serve in a thread, over real HTTP, until the block ends."""
-    from hub.app import create_app  # most tests need no server, and all that it is made of
+    from hub import app as house  # most tests need no server, and all that it is made of
 
-    uvicorn_server = uvicorn.Server(
-        uvicorn.Config(
-            create_app(settings, relay=relay), host=settings.host, port=settings.port, log_level="warning"
-        )
-    )
+    uvicorn_server = house.Server(house.create_app(settings, relay=relay), settings)
     thread = threading.Thread(target=uvicorn_server.run, name="server")
     database = Database(str(settings.database_url))
     thread.start()
