@@ -58,7 +58,7 @@ def flush(tx: sa.Connection) -> None:
 def versions(tx: sa.Connection) -> dict[tuple[str, int], int]:
     """The new version of every aggregate that this transaction changed, by type and id. Flushes first."""
     flush(tx)
-    own = sa.cast(sa.func.nullif(sa.func.current_setting("hub.tx", True), ""), sa.Uuid)
+    own = sa.func.hub_token(type_=sa.Uuid)
     statement = sa.select(Pending.aggregate, Pending.aggregate_id, Pending.version).where(
         Pending.token == own
     )

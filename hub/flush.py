@@ -26,16 +26,12 @@ CREATE OR REPLACE FUNCTION hub_present(row_ jsonb) RETURNS jsonb LANGUAGE sql IM
     WHERE NOT (value = 'null' AND strpos(key, '/') > 0)
 $$;
 
-CREATE OR REPLACE FUNCTION hub_token() RETURNS uuid LANGUAGE plpgsql AS $$
-DECLARE
-    token text := nullif(current_setting('hub.tx', true), '');
-BEGIN
-    IF token IS NULL THEN
-        token := gen_random_uuid();
-        PERFORM set_config('hub.tx', token, true);
-    END IF;
-    RETURN token;
-END $$;
+-- A name for this transaction that no other ever has: its number, which a restored server may give out again, and its
+-- beginning, which never comes back. Nothing of it lies in the session, where a pooler or a SET could leave it behind.
+CREATE OR REPLACE FUNCTION hub_token() RETURNS uuid LANGUAGE sql STABLE AS $$
+    SELECT (lpad(to_hex(pg_current_xact_id()::text::bigint), 16, '0')
+        || lpad(to_hex((extract(epoch FROM now()) * 1000000)::bigint), 16, '0'))::uuid
+$$;
 """
 
 # A transaction that was flushed and goes on changing the same aggregates extends its own records: they fall back into

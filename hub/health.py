@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from hub import feed, migrations
+from hub import feed, migrations, triggers
 from hub.db import Database
 from hub.outbox import Pending
 
@@ -55,6 +55,7 @@ def checks(database: Database, *, lag_seconds: float) -> dict[str, Check]:
     return {
         "database": lambda: _reachable(database),
         "migrations": lambda: _migrated(database),
+        "capture": lambda: _captured(database),
         "relay": lambda: _relayed(database, lag_seconds),
     }
 
@@ -81,6 +82,14 @@ def _migrated(database: Database) -> str:
             f"The database is at migration {applied}, not {migrations.newest()}: run hub migrate."
         )
     return f"The database is at migration {applied}."
+
+
+def _captured(database: Database) -> str:
+    with database.read() as tx:
+        wrong = triggers.faults(tx)
+    if wrong:
+        raise UnreadyError(" ".join(wrong))
+    return "Every change is captured."
 
 
 def _relayed(database: Database, limit: float) -> str:

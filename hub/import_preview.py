@@ -68,7 +68,7 @@ def _staying(tx: sa.Connection) -> importing.Transaction:
 
 def _differences(tx: sa.Connection) -> Iterator[Difference]:
     aggregate.flush(tx)
-    own = sa.cast(sa.func.current_setting("hub.tx"), sa.Uuid)
+    own = sa.func.hub_token(type_=sa.Uuid)
     columns = (Pending.id, Pending.aggregate, Pending.aggregate_id, Pending.kind, Pending.changes)
     last = 0
     while page := tx.execute(

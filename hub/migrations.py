@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from hub import capture, postgres, rules
+from hub import postgres, triggers
 from hub.db import Database
 from hub.errors import NotFound
 
@@ -42,8 +42,7 @@ def upgrade(url: str) -> None:
     with _connected(url):
         command.upgrade(config(url), "head")
     with _connected(url) as connection:
-        capture.install(connection)
-        rules.install(connection)
+        triggers.install(connection)
         # COMMENT takes no parameters; the digest is hexadecimal.
         connection.execute(sa.text(f"COMMENT ON TABLE alembic_version IS '{_digest()}'"))
         connection.commit()
@@ -54,8 +53,12 @@ def _is_current(url: str) -> bool:
     with _connected(url) as connection:
         if not sa.inspect(connection).has_table("alembic_version"):
             return False
-        installed = connection.scalar(sa.text("SELECT obj_description('alembic_version'::regclass)"))
-        return bool(installed == _digest() and connection.scalar(APPLIED) == newest())
+        return installed(connection) and connection.scalar(APPLIED) == newest()
+
+
+def installed(tx: sa.Connection) -> bool:
+    """Whether functions and triggers are those of this code, and not of another version's that runs beside it."""
+    return bool(tx.scalar(sa.text("SELECT obj_description('alembic_version'::regclass)")) == _digest())
 
 
 @cache

@@ -12,13 +12,16 @@ from threading import Event, Thread
 
 import sqlalchemy as sa
 
-from hub import idempotency, job_runner, sequencer, wake, window
+from hub import idempotency, job_runner, migrations, sequencer, triggers, wake, window
 from hub.config import Settings
 from hub.db import HUB, Database
 from hub.postgres import libpq
 
 CLOCK_SECONDS = 0.5
 """How late a window may turn."""
+
+GUARD_SECONDS = 10.0
+"""How long a trigger that somebody dropped may be missing."""
 
 HOUSEKEEPING_SECONDS = 3600.0
 EXPIRY_SECONDS = 60.0
@@ -44,6 +47,7 @@ def start(database: Database, settings: Settings) -> Stop:
     threads = [
         Thread(target=sequencer.run, args=(database, stop), name="sequencer", daemon=True),
         Thread(target=_repeat, args=(_turn, database, CLOCK_SECONDS, stop), name="clock", daemon=True),
+        Thread(target=_repeat, args=(_guard, database, GUARD_SECONDS, stop), name="guard", daemon=True),
         Thread(target=_repeat, args=(_tidy(settings), database, HOUSEKEEPING_SECONDS, stop), daemon=True),
         Thread(target=_repeat, args=(_expire(settings), database, EXPIRY_SECONDS, stop), daemon=True),
         *job_runner.threads(database, settings, stop),
@@ -66,6 +70,15 @@ def _running(stop: Event, threads: Sequence[Thread]) -> Stop:
 def _turn(database: Database) -> bool:
     with database.write(HUB) as tx:
         return window.turn(tx) > 0
+
+
+def _guard(database: Database) -> bool:
+    """A relay of another version, that runs beside this one during an upgrade, leaves things as it finds them."""
+    with database.read() as tx:
+        ours = migrations.installed(tx)
+    if ours:
+        triggers.mend(database)
+    return False
 
 
 def _tidy(settings: Settings) -> Callable[[Database], bool]:

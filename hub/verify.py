@@ -15,7 +15,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from hub import capture, feed
+from hub import capture, feed, triggers
 from hub.aggregate import Aggregate
 from hub.db import Database, Json
 from hub.feed import Feed
@@ -72,6 +72,8 @@ class _Unwinding:
     def run(self, progress: Callable[[int, int], object]) -> Report:
         first, last = feed.ends(self.tx)
         self.report.first = first
+        for fault in triggers.faults(self.tx):
+            self.report.fault(fault)
         self._load()
         expected = last
         for record in self._records():
