@@ -42,6 +42,12 @@ def relay(
     check: Annotated[
         bool, typer.Option("--check", help="Only say whether changes are being numbered.")
     ] = False,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(
+            help="Answer /metrics, /health and /ready there; as HUB_RELAY_METRICS_PORT.", min=1, max=65535
+        ),
+    ] = None,
 ) -> None:
     """Number changes, turn windows, index and send webhooks until interrupted. Any number may run."""
     from hub import config
@@ -49,7 +55,7 @@ def relay(
 
     settings = config.load()
     if not check:
-        run(settings)
+        run(settings.model_copy(update={"relay_metrics_port": metrics_port}) if metrics_port else settings)
         return
     from hub import health, postgres
     from hub.db import Database

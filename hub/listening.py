@@ -11,12 +11,14 @@ if TYPE_CHECKING:
     from hub.config import Settings
 
 
-def check(settings: Settings) -> None:
-    """Raises ``InUse`` where something else listens there, ``Invalid`` for a host that is not this machine's."""
+def check(settings: Settings, setting: str = "port") -> None:
+    """Raises ``InUse`` where something else listens there, ``Invalid`` for a host that is not this machine's.
+
+    ``setting``: the one that names the port.
+    """
+    port = getattr(settings, setting)
     try:
-        family, _, _, _, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[
-            0
-        ]
+        family, _, _, _, address = socket.getaddrinfo(settings.host, port, type=socket.SOCK_STREAM)[0]
     except socket.gaierror as unknown:
         raise Invalid(
             f'HUB_HOST is "{settings.host}", which names no address: set it to one of this machine.'
@@ -27,6 +29,6 @@ def check(settings: Settings) -> None:
             probe.bind(address)
         except OSError as taken:
             raise InUse(
-                f"Port {settings.port} of {settings.host} cannot be listened on ({taken.strerror}):"
-                " stop what listens there, or set HUB_PORT to another port."
+                f"Port {port} of {settings.host} cannot be listened on ({taken.strerror}):"
+                f" stop what listens there, or set HUB_{setting.upper()} to another port."
             ) from taken

@@ -51,7 +51,7 @@ RESEND = """mutation ($ids: [ID!], $endpoint: ID, $state: WebhookDeliveryState) 
 CATEGORY = """mutation ($input: CategoryInput!) { categoryCreate(input: $input) {
     category { id version } userErrors { code message } } }"""
 CHANGES = """query ($after: String) { changes(after: $after, first: 1000) {
-    nodes { sequence type events entityType entityId entityVersion changedPaths { path old new } occurredAt }
+    nodes { sequence type events entityType entityId entityVersion changedPaths { path old new } source occurredAt }
     pageInfo { endCursor } } }"""
 
 
@@ -165,7 +165,7 @@ def test_mutation_and_sql_arrive_signed_in_order_and_equal_to_the_feed(hub: Serv
         log = received(receiver, 3)
         feed = hub.data(CHANGES, {"after": before})["changes"]["nodes"]
     assert [each.verified for each in log] == [True] * 3
-    assert [each.body for each in log] == [as_body(change) for change in feed]
+    assert [{**each.body, "data": None} for each in log] == [as_body(change) for change in feed]
     assert [each.body["type"] for each in log] == ["category.created", "category.updated", "category.deleted"]
     paths = {each["path"]: (each["old"], each["new"]) for each in log[1].body["changed"]}
     assert paths == {"/position": (0, 7), "/name/de": (None, "Käse")}
@@ -173,7 +173,7 @@ def test_mutation_and_sql_arrive_signed_in_order_and_equal_to_the_feed(hub: Serv
 
 
 def as_body(change: Any) -> Any:
-    """What a change of the feed looks like in a body without a document."""
+    """What a change of the feed looks like in a body without data."""
     return {
         "type": change["type"],
         "events": change["events"],
@@ -185,6 +185,7 @@ def as_body(change: Any) -> Any:
             "version": change["entityVersion"],
         },
         "changed": change["changedPaths"],
+        "source": change["source"],
         "data": None,
     }
 
@@ -365,7 +366,7 @@ def test_parked_delivery_holds_its_object_until_it_is_resent(hub: Server) -> Non
         made = make_category(hub, "parked")["id"]
         wait_until(lambda: bool(endpoint.deliveries() and endpoint.deliveries()[0]["attemptCount"] == 1))
         with hub.database.write(ERP) as tx:
-            last = "UPDATE webhook_delivery SET attempts = 9, due_at = now() WHERE message = :message"
+            last = "UPDATE webhook_delivery SET failures = 9, due_at = now() WHERE message = :message"
             tx.execute(sa.text(last), {"message": endpoint.deliveries()[0]["messageId"]})
         wait_until(lambda: endpoint.now()["parked"] == 1)
         receiver.tell(status=204)
@@ -545,6 +546,6 @@ def test_ready_and_metrics_speak_of_webhooks(hub: Server) -> None:
         status, ready = hub.get("/ready")
         _, metrics = hub.get("/metrics")
     assert "webhooks" in json.loads(ready)["checks"], (status, ready)
-    assert 'hub_webhook_attempts_total{outcome="delivered"}' in metrics
+    assert 'hub_webhook_attempts_total{outcome="delivered",status="2xx"}' in metrics
     assert f'hub_webhook_undelivered{{endpoint="{endpoint.id}"}} 0.0' in metrics
     assert "hub_webhook_delivery_seconds_bucket" in metrics

@@ -74,8 +74,12 @@ class Delivery(Base):
             "endpoint_id",
             postgresql_where=sa.text("purpose = 'verification' AND due_at IS NOT NULL"),
         ),
+        sa.Index(
+            "ix_webhook_delivery_parked",
+            *("endpoint_id", "parked_at"),
+            postgresql_where=sa.text("parked_at IS NOT NULL"),
+        ),
         sa.Index("ix_webhook_delivery_aggregate", "aggregate", "aggregate_id"),
-        sa.Index("ix_webhook_delivery_delivered", "delivered_at"),
     )
 
     id: Mapped[Id]
@@ -293,9 +297,22 @@ def test(tx: sa.Connection, endpoint_id: int, type_: str, body: bytes | None) ->
     return tx.execute(sa.insert(Delivery).values(row).returning(Delivery.id)).scalar_one()
 
 
+# Ids rise with time: what is old lies in front of the first delivery that was made later.
+PURGE = sa.text(
+    """
+    DELETE FROM webhook_delivery WHERE id IN (
+        SELECT id FROM webhook_delivery
+        WHERE delivered_at < now() - make_interval(days => :days) AND id < coalesce((
+            SELECT id FROM webhook_delivery WHERE created_at >= now() - make_interval(days => :days)
+            ORDER BY id LIMIT 1), 9223372036854775807)
+        ORDER BY id LIMIT :limit)
+    """
+)
+
+
 def purge(tx: sa.Connection, days: int, limit: int = 5_000) -> int:
-    """Forget deliveries that arrived more than ``days`` ago, at most ``limit`` of them; how many they were."""
-    old = sa.select(Delivery.id).where(
-        Delivery.delivered_at < sa.func.now() - sa.func.make_interval(0, 0, 0, days)
-    )
-    return tx.execute(sa.delete(Delivery).where(Delivery.id.in_(old.limit(limit)))).rowcount
+    """Forget deliveries that arrived more than ``days`` ago, at most ``limit`` of them; how many they were.
+
+    What has not arrived stays, however old it is.
+    """
+    return tx.execute(PURGE, {"days": days, "limit": limit}).rowcount

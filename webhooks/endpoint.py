@@ -19,7 +19,7 @@ from hub.channel import Channel
 from hub.db import Base, Id, Json
 from hub.errors import Forbidden, HubError, Invalid, Limit, NotFound, Path, Required
 from hub.viewer import Viewer
-from webhooks import delivery, event, filter_check, guard, header, secret
+from webhooks import delivery, event, filter_check, guard, header, lease, secret
 from webhooks.guard import Allowed
 from webhooks.secret import Shown, Vault
 
@@ -161,6 +161,7 @@ def create(tx: sa.Connection, keeper: Keeper, who: Viewer, given: Json) -> tuple
     row = _checked(tx, keeper, given, _blank() | _own(who))
     number = tx.execute(sa.insert(Endpoint).values(row).returning(Endpoint.id)).scalar_one()
     feed.advance(tx, cursor(number), _start(tx, given))
+    lease.count_from_here(tx, number)
     _seal(tx, keeper, number, given, {})
     if row["verify"]:
         keeper.challenge(tx, number)
@@ -177,6 +178,8 @@ def update(tx: sa.Connection, keeper: Keeper, who: Viewer, number: int, given: J
     if given.get("enabled") is not None:
         row |= _switch(stands, given["enabled"], who)
     tx.execute(sa.update(Endpoint).where(Endpoint.id == number).values(row))
+    if any(row[name] != stands[name] for name in CHOOSING):
+        lease.count_from_here(tx, number)
     _seal(tx, keeper, number, given, stands)
     if given.get("enabled"):
         delivery.hurry(tx, number)
@@ -207,6 +210,7 @@ def switch(tx: sa.Connection, who: Viewer, numbers: Sequence[int], *, enabled: b
 def delete(tx: sa.Connection, who: Viewer, number: int) -> None:
     """Remove an endpoint with its deliveries."""
     reach(tx, who, number)
+    delivery.lock_lanes(tx, [number])
     tx.execute(sa.delete(Endpoint).where(Endpoint.id == number))
     tx.execute(sa.delete(feed.Cursor).where(feed.Cursor.name == cursor(number)))
 
@@ -223,7 +227,8 @@ def reach(tx: sa.Connection, who: Viewer, number: int, path: Path = ("id",)) -> 
 def seen(tx: sa.Connection, who: Viewer, number: int, path: Path = ("id",), *, lock: bool = False) -> Json:
     """The endpoint's row, for someone who may see all that it may see. Raises ``NotFound`` or ``Forbidden``."""
     statement = sa.select(Endpoint.__table__).where(Endpoint.id == number)
-    found = tx.execute(statement.with_for_update() if lock else statement)
+    # Whoever tells it of something meanwhile only refers to the row, and need not wait.
+    found = tx.execute(statement.with_for_update(key_share=True) if lock else statement)
     row = next((dict(each) for each in found.mappings()), None)
     if row is None:
         raise NotFound(f'Endpoint "{ids.encode(NOUN, number)}" does not exist.', path)
@@ -321,16 +326,17 @@ def _start(tx: sa.Connection, given: Json) -> int:
     if given.get("start_after") is None:
         return feed.ends(tx)[1]
     with under("start_after"):
-        at = _position(given["start_after"])
-        feed.read_ends(tx).check(at)
-    return at.sequence
+        return position(tx, given["start_after"])
 
 
-def _position(cursor: str) -> feed.Position:
+def position(tx: sa.Connection, text: str) -> int:
+    """The sequence of a cursor of the feed. Raises ``hub.errors.HubError`` for one from which one cannot go on."""
     try:
-        return feed.decode(cursor)
+        at = feed.decode(text)
     except ValueError as wrong:
         raise Invalid(str(wrong)) from wrong
+    feed.read_ends(tx).check(at)
+    return at.sequence
 
 
 def _document(text: str, _keeper: Keeper) -> str:
@@ -403,9 +409,16 @@ def _channel(tx: sa.Connection, code: str | None, within: list[int] | None) -> i
     return number
 
 
+WELL = {"failing_since": None, "breaker": "closed", "breaker_until": None, "breaker_failures": 0}
+"""How an endpoint stands of which nothing bad is known: who enables it, says that its receiver is back."""
+
+CHOOSING = ("event_types", "filter", "ignore_sources", "channel_id", "channel_ids", "scopes")
+"""What decides which changes it is told of."""
+
+
 def _switch(stands: Json, enabled: bool, who: Viewer) -> Json:
     if enabled:
-        return {"disabled_at": None, "disabled_reason": None, "paused": False}
+        return {"disabled_at": None, "disabled_reason": None, "paused": False, **WELL}
     if stands["disabled_at"] is not None:
         return {}
     return {"disabled_at": sa.func.now(), "disabled_reason": f"Paused by {who.writer.actor}.", "paused": True}

@@ -37,7 +37,6 @@ BEHIND = sa.text(
     """
 )
 
-# What a change is to an endpoint's channels is only looked at where it has some.
 FAN_OUT = """
     INSERT INTO webhook_delivery (endpoint_id, sequence, type, aggregate, aggregate_id, occurred_at, due_at)
     SELECT m.endpoint_id, m.sequence, m.type, m.aggregate, m.aggregate_id, m.occurred_at,
@@ -49,6 +48,13 @@ FAN_OUT = """
     FROM (
         SELECT e.id AS endpoint_id, e.ordered, f.sequence, f.type, f.aggregate, f.aggregate_id, f.occurred_at,
             row_number() OVER (PARTITION BY e.id, f.aggregate, f.aggregate_id ORDER BY f.sequence) AS place
+        {matching}
+    ) m
+    ON CONFLICT (endpoint_id, sequence) DO NOTHING
+    """
+
+# What a change is to an endpoint's channels is only looked at where it has some.
+MATCHING = """
         FROM unnest(CAST(:ids AS bigint[]), CAST(:aggregates AS text[])) AS seen (id, aggregate)
         JOIN webhook_endpoint e ON e.id = seen.id
         JOIN feed f ON f.aggregate = seen.aggregate AND f.sequence > :after AND f.sequence <= :through
@@ -62,10 +68,8 @@ FAN_OUT = """
             OR split_part(f.type, '.', 1) || '.*' = ANY (e.event_types))
         AND (e.ignore_sources IS NULL OR f.source <> ALL (e.ignore_sources))
         AND {filter}
-    ) m
-    ON CONFLICT (endpoint_id, sequence) DO NOTHING
     """
-"""``filter``: SQL for as much of a filter as a record alone tells."""
+"""The records ``f`` that an endpoint ``e`` asks for. ``filter``: SQL for as much of a filter as a record alone tells."""
 
 ADVANCE = sa.text("UPDATE cursor SET sequence = :through, moved_at = now() WHERE name = ANY (:names)")
 
@@ -124,18 +128,20 @@ def _tell(tx: sa.Connection, group: list[Json], after: int, through: int) -> Non
 def _fan_out(tx: sa.Connection, group: list[Json], after: int, through: int) -> None:
     """One statement for all endpoints whose filters ask the same of a record: mostly nothing."""
     alike: dict[str, list[Json]] = defaultdict(list)
-    asked: dict[str, tuple[str, Json]] = {}
     for row in group:
         condition, values = filter_sql.condition(row["filter"])
-        key = f"{condition} {values}"
-        asked[key] = (condition, values)
-        alike[key].append(row)
-    for key, rows in alike.items():
-        condition, values = asked[key]
-        seen = [(row["id"], name) for row in rows for name in event.seen_by(endpoint.viewer(row))]
-        about = {"ids": [number for number, _ in seen], "aggregates": [name for _, name in seen]}
-        told = {**values, **about, "after": after, "through": through}
-        tx.execute(sa.text(FAN_OUT.format(filter=condition)), told)
+        alike[f"{condition} {values}"].append(row)
+    for rows in alike.values():
+        matching, values = asked(rows, after, through)
+        tx.execute(sa.text(FAN_OUT.format(matching=matching)), values)
+
+
+def asked(rows: Sequence[Json], after: int, through: int) -> tuple[str, Json]:
+    """The records after a sequence and up to another that endpoints with one filter ask for, as SQL with its values."""
+    condition, values = filter_sql.condition(rows[0]["filter"])
+    seen = [(row["id"], name) for row in rows for name in event.seen_by(endpoint.viewer(row))]
+    about = {"ids": [number for number, _ in seen], "aggregates": [name for _, name in seen]}
+    return MATCHING.format(filter=condition), {**values, **about, "after": after, "through": through}
 
 
 def _give_up(tx: sa.Connection, ids: list[int], after: int) -> None:

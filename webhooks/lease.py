@@ -35,7 +35,8 @@ class Line(Base):
     """The way to an endpoint, and what one holder leaves to the next.
 
     ``holder``: the process that sends, null for none. ``resume_at``: when its receiver wants to be asked again, null
-    for any time. ``failed_at``: about when it failed last, null for never.
+    for any time. ``failed_at``: about when it failed last, null for never. ``counted_from``: the sequence after which
+    its deliveries are those that its settings ask for, as ``webhooks.verify`` counts them.
     """
 
     __tablename__ = "webhook_line"
@@ -46,6 +47,7 @@ class Line(Base):
     holder: Mapped[UUID | None] = mapped_column(index=True)
     resume_at: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
     failed_at: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
+    counted_from: Mapped[int | None]
 
 
 @dataclass(frozen=True)
@@ -94,14 +96,30 @@ FREE = sa.text(
 
 TAKE = sa.text(
     """
-    INSERT INTO webhook_line (endpoint_id, holder)
-    SELECT id, :holder FROM unnest(CAST(:ids AS bigint[])) AS free (id)
+    INSERT INTO webhook_line (endpoint_id, holder, counted_from)
+    SELECT free.id, :holder, c.sequence FROM unnest(CAST(:ids AS bigint[])) AS free (id)
+    LEFT JOIN cursor c ON c.name = 'webhook:' || free.id
     ON CONFLICT (endpoint_id) DO UPDATE SET holder = excluded.holder
     """
 )
 
 # Long after its end, so that nobody who merely stumbles has to begin anew.
 FORGET = sa.text("DELETE FROM webhook_relay WHERE until < clock_timestamp() - interval '1 hour'")
+
+
+# The cursor is locked: whoever tells the endpoint of something still goes by the settings before.
+COUNT = sa.text(
+    """
+    INSERT INTO webhook_line (endpoint_id, counted_from)
+    SELECT :id, sequence FROM cursor WHERE name = 'webhook:' || CAST(:id AS bigint) FOR UPDATE
+    ON CONFLICT (endpoint_id) DO UPDATE SET counted_from = excluded.counted_from
+    """
+)
+
+
+def count_from_here(tx: sa.Connection, endpoint_id: int) -> None:
+    """Note that an endpoint's settings ask for other deliveries from its cursor on."""
+    tx.execute(COUNT, {"id": endpoint_id})
 
 
 def hold(tx: sa.Connection, holder: UUID, seconds: float, done: Collection[int] = ()) -> Held:

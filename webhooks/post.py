@@ -19,6 +19,7 @@ from hub.db import Json
 from webhooks import guard, signature
 from webhooks.delivery import Outcome
 from webhooks.guard import Allowed, RefusedError
+from webhooks.resolver import Resolver
 
 READ_BYTES = 4_096
 """How much of an answer is read; the rest is left in the wire, however long it is."""
@@ -94,8 +95,9 @@ class Post:
     def __init__(self, allowed: Allowed = ()) -> None:
         tls = ssl.create_default_context()
         self._allowed = allowed
-        self._outside = _session(guard.networks(allowed), tls)
-        self._inside = _session((*guard.networks(allowed), *guard.PRIVATE), tls)
+        self._names = Resolver()
+        self._outside = _session(guard.networks(allowed), tls, self._names)
+        self._inside = _session((*guard.networks(allowed), *guard.PRIVATE), tls, self._names)
 
     async def __aenter__(self) -> Self:
         return self
@@ -105,6 +107,7 @@ class Post:
     ) -> None:
         await self._outside.close()
         await self._inside.close()
+        await self._names.close()
 
     async def send(self, target: Target, message: str, body: bytes) -> Answer:
         """Post the body, signed now. Whatever goes wrong on the way is an answer too."""
@@ -133,9 +136,13 @@ class Post:
             return _answer(response.status, said, response.headers.get("retry-after"), shown)
 
 
-def _session(networks: Sequence[guard.Network], tls: ssl.SSLContext) -> aiohttp.ClientSession:
+def _session(
+    networks: Sequence[guard.Network], tls: ssl.SSLContext, names: Resolver
+) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, socket_factory=guard.socket_factory(networks), ssl=tls),
+        connector=aiohttp.TCPConnector(
+            limit=0, socket_factory=guard.socket_factory(networks), ssl=tls, resolver=names
+        ),
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={
             "content-type": "application/json",

@@ -76,6 +76,7 @@ class Sender:
         self._post = post
         self._render = render
         self._ways = ways
+        self._loop = asyncio.get_running_loop()
         self._holder = uuid4()
         self._valid_until = 0.0
         self._couriers: dict[int, Courier] = {}
@@ -90,8 +91,12 @@ class Sender:
         self._stopping = False
 
     def ring(self) -> None:
-        """Say that something may be due."""
+        """Say, in the sender's own loop, that something may be due."""
         self._bell.set()
+
+    def wake(self) -> None:
+        """Say it from another thread."""
+        self._loop.call_soon_threadsafe(self._bell.set)
 
     @property
     def endpoints(self) -> list[int]:
@@ -99,6 +104,11 @@ class Sender:
         if monotonic() >= self._valid_until:
             return []
         return [number for number, courier in self._couriers.items() if not courier.leaving]
+
+    @property
+    def in_flight(self) -> dict[int, int]:
+        """Requests under way by endpoint."""
+        return {number: courier.flying for number, courier in list(self._couriers.items())}
 
     async def run(self, stop: asyncio.Event, grace: float = 5.0) -> None:
         """Send until ``stop`` is set; then wait ``grace`` seconds for answers, and give the rest back."""

@@ -89,8 +89,14 @@ def _signer(secret: str) -> Sign:
     if secret.startswith(PRIVATE):
         private = _private(secret)
         return lambda content: "v1a," + base64.b64encode(private.sign(content)).decode()
-    symmetric = key(secret)
-    return lambda content: "v1," + base64.b64encode(hmac.digest(symmetric, content, hashlib.sha256)).decode()
+    keyed = hmac.new(key(secret), digestmod=hashlib.sha256)
+
+    def symmetric(content: bytes) -> str:
+        made = keyed.copy()
+        made.update(content)
+        return "v1," + base64.b64encode(made.digest()).decode()
+
+    return symmetric
 
 
 def _private(text: str) -> Ed25519PrivateKey:

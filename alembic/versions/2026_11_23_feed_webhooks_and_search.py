@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql
 
 from alembic import op
 
-revision = "dacfc22b503b"
+revision = "7697bc4bfbd1"
 down_revision = "e03525ee1f32"
 branch_labels = None
 depends_on = None
@@ -60,6 +60,7 @@ def upgrade() -> None:
         sa.Column("holder", sa.Uuid(), nullable=True),
         sa.Column("resume_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("failed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("counted_from", sa.BigInteger(), nullable=True),
         sa.ForeignKeyConstraint(
             ["endpoint_id"],
             ["webhook_endpoint.id"],
@@ -129,6 +130,7 @@ def upgrade() -> None:
     )
     op.add_column("webhook_delivery", sa.Column("skipped", sa.Text(), nullable=True))
     op.add_column("webhook_delivery", sa.Column("erased_at", sa.DateTime(timezone=True), nullable=True))
+    op.drop_index(op.f("ix_webhook_delivery_delivered"), table_name="webhook_delivery")
     op.drop_index(
         op.f("ix_webhook_delivery_leased"),
         table_name="webhook_delivery",
@@ -145,6 +147,13 @@ def upgrade() -> None:
         ["endpoint_id", "due_at", "sequence"],
         unique=False,
         postgresql_where=sa.text("due_at IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_webhook_delivery_parked",
+        "webhook_delivery",
+        ["endpoint_id", "parked_at"],
+        unique=False,
+        postgresql_where=sa.text("parked_at IS NOT NULL"),
     )
     op.create_index(
         "ix_webhook_delivery_verification",
@@ -248,6 +257,11 @@ def downgrade() -> None:
         postgresql_where=sa.text("purpose = 'verification' AND due_at IS NOT NULL"),
     )
     op.drop_index(
+        "ix_webhook_delivery_parked",
+        table_name="webhook_delivery",
+        postgresql_where=sa.text("parked_at IS NOT NULL"),
+    )
+    op.drop_index(
         "ix_webhook_delivery_due",
         table_name="webhook_delivery",
         postgresql_where=sa.text("due_at IS NOT NULL"),
@@ -266,6 +280,7 @@ def downgrade() -> None:
         unique=False,
         postgresql_where="(leased_by IS NOT NULL)",
     )
+    op.create_index(op.f("ix_webhook_delivery_delivered"), "webhook_delivery", ["delivered_at"], unique=False)
     op.drop_column("webhook_delivery", "erased_at")
     op.drop_column("webhook_delivery", "skipped")
     op.drop_column("webhook_delivery", "failures")
