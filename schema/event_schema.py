@@ -115,6 +115,7 @@ def example_of(about: EventType) -> Json:
     return made
 
 
+@cache
 def catalogue() -> bytes:
     """Every event with its schema and an example, as the file ``schema/events.json`` has it.
 

@@ -10,7 +10,6 @@ import strawberry
 from strawberry.types import Info
 from strawberry.types.field import StrawberryField
 
-from hub import feed
 from hub import ids as global_ids
 from hub.errors import Gone, HubError, Invalid, Limit, NotFound, Required
 from hub.viewer import Viewer
@@ -33,7 +32,7 @@ from schema.webhook_delivery_filter import DELIVERY
 from schema.webhook_endpoint import Id, Work, write
 from webhooks import delivery, endpoint, event, state
 from webhooks.delivery import Delivery
-from webhooks.endpoint import NOUN, Keeper, Status
+from webhooks.endpoint import NOUN, Keeper, Status, position, under
 
 MOST_RESENT = 10_000
 
@@ -107,7 +106,8 @@ async def webhook_resend(  # noqa: PLR0913, PLR0917 - each is a way to say which
         if after_sequence is not None:
             wanted.append(Delivery.sequence > after_sequence)
         if after is not None:
-            wanted.append(Delivery.sequence > _position(tx, after))
+            with under("after"):
+                wanted.append(Delivery.sequence > position(tx, after))
         if occurred_after is not None:
             wanted.append(Delivery.occurred_at > occurred_after)
         return _resend(tx, who, sa.and_(*wanted))
@@ -197,13 +197,6 @@ def _those(tx: sa.Connection, ids: list[strawberry.ID]) -> sa.ColumnElement[bool
                 ("ids", place),
             )
     return Delivery.id.in_(numbers)
-
-
-def _position(tx: sa.Connection, cursor: str) -> int:
-    with endpoint.under("after"):
-        at = feed.decode(cursor)
-        feed.read_ends(tx).check(at)
-    return at.sequence
 
 
 def _resend(tx: sa.Connection, who: Viewer, wanted: sa.ColumnElement[bool]) -> list[int]:

@@ -23,7 +23,10 @@ lock = Lock()
 
 
 class Receiver(BaseHTTPRequestHandler):
-    """``secret`` verifies; ``status`` is answered; ``poison`` is a text whose bodies get 500; ``kill`` is a process."""
+    """``secret`` verifies; ``status`` is answered; ``poison`` is a text whose bodies get 500; ``kill`` is a process.
+
+    ``echo`` answers a challenge: as JSON where it is ``json``, as plain text otherwise.
+    """
 
     protocol_version = "HTTP/1.1"
 
@@ -55,12 +58,18 @@ class Receiver(BaseHTTPRequestHandler):
                     "verified": verified,
                     "status": status,
                     "arrived": arrived,
+                    "sent": {name.lower(): value for name, value in self.headers.items()},
                 }
             )
         if told.get("kill"):
             os.kill(told["kill"], signal.SIGKILL)
         time.sleep(told.get("delay", 0))
-        self._answer(status, told.get("answer", "").encode(), **told.get("headers", {}))
+        challenge = json.loads(body).get("challenge") if told.get("echo") else None
+        if challenge:
+            answer = json.dumps({"challenge": challenge}) if told["echo"] == "json" else challenge
+            self._answer(200, answer.encode())
+        else:
+            self._answer(status, told.get("answer", "").encode(), **told.get("headers", {}))
 
     def _verified(self, body: bytes, secret: str) -> bool:
         try:
