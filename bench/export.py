@@ -112,8 +112,8 @@ def _peak() -> float:
 
 def _export(url: str, path: Path) -> None:
     database = Database(url)
-    with snapshot.opened(database, EVERYTHING, None, None) as taking, snapshot.writing(path) as file:
-        taking.write(file, lambda _done, _total: None)
+    with snapshot.writing(path) as file:
+        snapshot.begin(database, EVERYTHING, None, None).write(file, lambda _done, _total: None)
     database.close()
 
 

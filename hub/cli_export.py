@@ -54,7 +54,8 @@ def _write(types: list[str] | None, since: str | None, output: str) -> Summary:
         _check_folder(Path(output))
     database = migrations.prepared(config.load())
     try:
-        with snapshot.opened(database, EVERYTHING, types, since) as taking, _bar() as tell:
+        taking = snapshot.begin(database, EVERYTHING, types, since)
+        with _bar() as tell:
             if output == STANDARD:
                 return taking.write(typer.get_binary_stream("stdout"), tell)
             with snapshot.writing(Path(output)) as file:

@@ -59,10 +59,8 @@ def run(database: Database, var: Path, row: Json, most_bytes: int, tell: Tell) -
     place.mkdir(parents=True)
     given = row["input"]
     path = place / f"{'changed' if given.get('since') else 'snapshot'}-{row['attempts']}.jsonl.gz"
-    with (
-        snapshot.opened(database, viewer, given.get("types"), given.get("since")) as taking,
-        snapshot.writing(path) as file,
-    ):
+    taking = snapshot.begin(database, viewer, given.get("types"), given.get("since"))
+    with snapshot.writing(path) as file:
         made = path.with_name(f"{path.name}.part")
 
         def told(done: int, total: int) -> None:

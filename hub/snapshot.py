@@ -24,15 +24,18 @@ from pydantic.alias_generators import to_camel
 from hub import feed, states
 from hub.channel import Channel
 from hub.db import Database
-from hub.errors import Invalid
+from hub.errors import HubError, Invalid
 from hub.feed import Ends, Position
-from hub.states import State
+from hub.states import State, Wanted
 from hub.viewer import Viewer
 
 FORMAT = "hub-snapshot"
 FORMAT_VERSION = 1
 LEVEL = 3
 """How hard gzip tries: more takes longer than it saves."""
+
+PART = 20_000
+"""Objects that are read in one transaction."""
 
 TOLD_EVERY = 100
 """Objects between two calls of ``tell``."""
@@ -77,11 +80,8 @@ class Summary:
         return self.counts.total() + self.deleted.total()
 
 
-@contextmanager
-def opened(
-    database: Database, viewer: Viewer, types: Sequence[str] | None, since: str | None
-) -> Iterator[Taking]:
-    """A snapshot at this moment, to be written before the block ends.
+def begin(database: Database, viewer: Viewer, types: Sequence[str] | None, since: str | None) -> Taking:
+    """A snapshot as of this moment, to be written.
 
     ``since``: only what changed after that cursor, and a line for each object that is gone. Raises
     ``hub.errors.HubError`` for types that the viewer does not see, and for a cursor that leads nowhere.
@@ -91,13 +91,26 @@ def opened(
     with states.snapshot(database) as tx:
         ends = feed.read_ends(tx)
         if after is not None:
-            try:
-                ends.check(after)
-            except feed.GoneError as gone:
-                raise gone.under("since") from gone
-            except feed.AheadError as ahead:
-                raise ahead.under("since") from ahead
-        yield Taking(tx, viewer, names, ends, since, after)
+            _check(ends, after)
+        header = Header(
+            epoch=ends.epoch.hex,
+            cursor=ends.cursor(ends.last),
+            sequence=ends.last,
+            taken_at=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+            types=names,
+            scopes=sorted(scope for scope in viewer.scopes if scope.endswith(":read")),
+            channels=_codes(tx, viewer),
+            since=since,
+        )
+        sequence = None if after is None else after.sequence
+        return Taking(database, viewer, header, sequence, states.count(tx, names, sequence))
+
+
+def _check(ends: Ends, after: Position) -> None:
+    try:
+        ends.check(after)
+    except HubError as refused:
+        raise refused.under("since") from refused
 
 
 def decoded(since: str) -> Position:
@@ -108,50 +121,44 @@ def decoded(since: str) -> Position:
         raise Invalid(str(wrong), ("since",)) from wrong
 
 
+@dataclass(frozen=True)
 class Taking:
-    """A moment of the database, while it is written down."""
+    """A place in the feed, and all that is written down as it was there. ``total``: about how many objects."""
 
-    def __init__(
-        self,
-        tx: sa.Connection,
-        viewer: Viewer,
-        names: list[str],
-        ends: Ends,
-        since: str | None,
-        after: Position | None,
-    ) -> None:
-        self.tx, self._viewer, self._names, self._last = tx, viewer, names, ends.last
-        self._after = None if after is None else after.sequence
-        self.header = Header(
-            epoch=ends.epoch.hex,
-            cursor=ends.cursor(ends.last),
-            sequence=ends.last,
-            taken_at=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
-            types=names,
-            scopes=sorted(scope for scope in viewer.scopes if scope.endswith(":read")),
-            channels=_codes(tx, viewer),
-            since=since,
-        )
+    database: Database
+    viewer: Viewer
+    header: Header
+    since: int | None
+    total: int
 
     def write(self, file: IO[bytes], tell: Tell) -> Summary:
         """Write all of it."""
         summary, digest = Summary(self.header), hashlib.sha256()
-        total = states.count(self.tx, self._names, self._after)
         for line in self._lines(summary):
             digest.update(line)
             file.write(line)
             if summary.records % TOLD_EVERY == 0:
-                tell(summary.records, max(total, summary.records))
+                tell(summary.records, max(self.total, summary.records))
         file.write(_last(summary, digest.hexdigest()))
         tell(summary.records, summary.records)
         return summary
 
     def _lines(self, summary: Summary) -> Iterator[bytes]:
         yield orjson.dumps(_outside(asdict(self.header))) + b"\n"
-        for name in self._names:
-            for each in states.stream(self.tx, self._viewer, name, at=self._last, since=self._after):
+        for name in self.header.types:
+            for each in self._states(name):
                 (summary.deleted if each.state is None else summary.counts)[name] += 1
                 yield line(each)
+
+    def _states(self, noun: str) -> Iterator[State]:
+        """Part by part: the database keeps all that is deleted while a transaction looks on, which slows writers down."""
+        through, at = states.FIRST, self.header.sequence
+        place = feed.decode(self.header.cursor)
+        while through != states.LAST:
+            with states.snapshot(self.database) as tx:
+                feed.read_ends(tx).check(place)
+                after, through = through, states.end_of(tx, noun, through, PART)
+                yield from states.stream(tx, self.viewer, Wanted(noun, at, self.since, after, through))
 
 
 def line(each: State) -> bytes:

@@ -1,15 +1,16 @@
 """The states of the hub's objects at one place of the feed, streamed in the order of their ids.
 
-All of it is one snapshot of the database, which blocks nobody. What was committed after that place, sequenced or not,
-is undone with the old values that its records keep: so the states and the feed from there on are the database, and
-nothing is counted twice. Memory holds one object and what the database sends ahead, however many there are.
+They are read in one or many snapshots of the database, which block nobody. What was committed after that place,
+sequenced or not, is undone with the old values that its records keep: so the states and the feed from there on are the
+database, whenever each of them is read, and nothing is counted twice. Memory holds one object and what the database
+sends ahead, however many there are.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -30,6 +31,9 @@ AHEAD = 500
 
 NOW = 2**63 - 1
 """As ``at``: the states as they are, whatever the feed has of it."""
+
+FIRST, LAST = -(2**63), 2**63 - 1
+"""Before all numbers, and behind them."""
 
 EVERYTHING = Viewer(token_id=None, kind="staff", scopes=frozenset(EVERY_SCOPE))
 """The hub's own view, on the command line."""
@@ -99,14 +103,33 @@ def count(tx: sa.Connection, names: Sequence[str], since: int | None = None) -> 
     return tx.scalar(there) or 0
 
 
-def stream(
-    tx: sa.Connection, viewer: Viewer, noun: str, *, at: int, since: int | None = None
-) -> Iterator[State]:
-    """The objects of a noun after sequence ``at``, as ``viewer`` sees them.
+@dataclass(frozen=True)
+class Wanted:
+    """Which objects of a noun, and as of when: after sequence ``at``, which the feed still holds.
 
-    ``since``: only what changed after that sequence, also what is gone. ``at`` is at least what the feed still holds.
+    ``since``: only what changed after that sequence, also what is gone. Numbers: behind ``after``, up to ``through``.
     """
-    reading = _Reading(tx, viewer, noun, at, since)
+
+    noun: str
+    at: int
+    since: int | None = None
+    after: int = FIRST
+    through: int = LAST
+
+
+def end_of(tx: sa.Connection, noun: str, after: int, count: int) -> int:
+    """The number up to which there are so many objects behind ``after``, those that are gone included."""
+    numbers = (
+        sa.select(Aggregate.id).where(Aggregate.type == noun, Aggregate.id > after).order_by(Aggregate.id)
+    )
+    end = tx.scalar(numbers.offset(count - 1).limit(1))
+    return LAST if end is None else end
+
+
+def stream(tx: sa.Connection, viewer: Viewer, wanted: Wanted) -> Iterator[State]:
+    """The objects that are wanted, as ``viewer`` sees them."""
+    noun, since = wanted.noun, wanted.since
+    reading = _Reading(tx, viewer, wanted)
     for found in reading.objects():
         if (noun, found.number) in found.rows:
             document = ((table, key, flat) for (table, key), flat in found.rows.items())
@@ -134,17 +157,17 @@ class Found:
 class _Reading:
     """All that is read for one noun: a stream for each of its tables, their versions, and what is to be undone."""
 
-    def __init__(self, tx: sa.Connection, viewer: Viewer, noun: str, at: int, since: int | None) -> None:
-        self.tx, self.noun = tx, noun
-        self.parts = [part for part in of_parts(noun) if change.opens(viewer, part)]
+    def __init__(self, tx: sa.Connection, viewer: Viewer, wanted: Wanted) -> None:
+        self.tx, self.noun = tx, wanted.noun
+        self.parts = [part for part in of_parts(wanted.noun) if change.opens(viewer, part)]
         self.hidden = {part.name: change.hidden(viewer, part) for part in self.parts}
-        self._values = {"noun": noun, "at": at, "since": since, **bound(tx, viewer)}
-        only = "" if since is None else CHANGED
+        self._values = {**asdict(wanted), **bound(tx, viewer)}
+        only = BETWEEN if wanted.since is None else BETWEEN + CHANGED
         is_bound = viewer.channel_ids is not None
         self._tables = [self._rows(_select(part, only, is_bound=is_bound), part.name) for part in self.parts]
         self._versions = self._rows(VERSIONS.format(only=only.format(column="id")), "version")
         # Without a place in the feed nothing is later than it.
-        self._later = self._rows(LATER if at != NOW else NOTHING, "later")
+        self._later = self._rows(LATER if wanted.at != NOW else NOTHING, "later")
 
     def objects(self) -> Iterator[Found]:
         """Every object that concerns the viewer, as it was at the place in the feed."""
@@ -201,9 +224,9 @@ class _Stream:
         return taken
 
 
-CHANGED = (
-    " AND {column} IN (SELECT aggregate_id FROM feed WHERE aggregate = %(noun)s AND sequence > %(since)s)"
-)
+BETWEEN = " AND {column} > %(after)s AND {column} <= %(through)s"
+CHANGED = """ AND {column} IN (
+    SELECT aggregate_id FROM feed WHERE aggregate = %(noun)s AND sequence > %(since)s AND sequence <= %(at)s)"""
 VERSIONS = """
     SELECT id, version, hub_concerns(type, id, NULL, %(channels)s) FROM aggregate WHERE type = %(noun)s{only} ORDER BY id
 """
@@ -211,11 +234,12 @@ LATER = """
     SELECT aggregate_id, version, coalesce(
         (hub_view(aggregate, aggregate_id, type, events, changes, %(channels)s)).changes, '[]')
     FROM (
-        SELECT aggregate, aggregate_id, type, events, version, changes FROM pending WHERE aggregate = %(noun)s
+        SELECT aggregate, aggregate_id, type, events, version, changes FROM pending
         UNION ALL
-        SELECT aggregate, aggregate_id, type, events, version, changes FROM feed
-        WHERE aggregate = %(noun)s AND sequence > %(at)s
-    ) AS later ORDER BY aggregate_id, version DESC
+        SELECT aggregate, aggregate_id, type, events, version, changes FROM feed WHERE sequence > %(at)s
+    ) AS later
+    WHERE aggregate = %(noun)s AND aggregate_id > %(after)s AND aggregate_id <= %(through)s
+    ORDER BY aggregate_id, version DESC
 """
 NOTHING = "SELECT 0 WHERE false"
 

@@ -25,7 +25,7 @@ from hub.db import Database, Json, raw
 from hub.errors import Invalid
 from hub.feed import Ends
 from hub.snapshot_file import Contents
-from hub.states import NOW, State
+from hub.states import NOW, State, Wanted
 from hub.verify import Report
 from hub.viewer import Viewer
 
@@ -90,7 +90,7 @@ class _Proof:
             if name not in names:
                 self.report.fault(f'The file holds objects of the type "{name}", which it does not announce.')
         for name in names:
-            there = states.stream(tx, viewer, name, at=NOW if self.forwards else at)
+            there = states.stream(tx, viewer, Wanted(name, NOW if self.forwards else at))
             changes = _changes(tx, viewer, name, at) if self.forwards else iter(())
             for number, mine, later, theirs in _beside(_of_type(held, name), changes, there):
                 if self.report.aggregates % BATCH == 0:

@@ -41,8 +41,8 @@ def taken(
     database: Database, path: Path, types: list[str] | None = None, since: str | None = None
 ) -> list[Any]:
     """The lines of a snapshot that is taken now."""
-    with snapshot.opened(database, EVERYTHING, types, since) as taking, snapshot.writing(path) as file:
-        taking.write(file, lambda *_: None)
+    with snapshot.writing(path) as file:
+        snapshot.begin(database, EVERYTHING, types, since).write(file, lambda *_: None)
     return lines(path)
 
 
@@ -394,8 +394,8 @@ def test_a_token_bound_to_channels_gets_what_concerns_them(log: Log, tmp_path: P
     )
     bound = Viewer(None, "app", frozenset(EVERY_SCOPE), channel_ids=frozenset({1}))
     path = tmp_path / "bound.jsonl"
-    with snapshot.opened(log.database, bound, None, None) as taking, snapshot.writing(path) as file:
-        taking.write(file, lambda *_: None)
+    with snapshot.writing(path) as file:
+        snapshot.begin(log.database, bound, None, None).write(file, lambda *_: None)
     header, *found, _ = lines(path)
     of = {noun: [line["state"] for line in found if line["type"] == noun] for noun in header["types"]}
     assert header["channels"] == ["web"]
@@ -473,12 +473,8 @@ def test_a_file_that_could_not_be_finished_is_not_there(log: Log, tmp_path: Path
     def tell(done: int, total: int) -> None:
         raise KeyboardInterrupt
 
-    with (
-        pytest.raises(KeyboardInterrupt),
-        snapshot.opened(log.database, EVERYTHING, None, None) as taking,
-        snapshot.writing(path) as file,
-    ):
-        taking.write(file, tell)
+    with pytest.raises(KeyboardInterrupt), snapshot.writing(path) as file:
+        snapshot.begin(log.database, EVERYTHING, None, None).write(file, tell)
     assert [each.name for each in tmp_path.iterdir()] == [path.name]
     assert path.read_text() == "the one before"
 
@@ -490,8 +486,11 @@ def test_memory_is_flat(database: Database, tmp_path: Path) -> None:
         drain(database)
         tracemalloc.start()
         try:
-            with snapshot.opened(database, EVERYTHING, None, None) as taking, snapshot.writing(path) as file:
-                assert taking.write(file, lambda *_: None).records >= count
+            with snapshot.writing(path) as file:
+                assert (
+                    snapshot.begin(database, EVERYTHING, None, None).write(file, lambda *_: None).records
+                    >= count
+                )
             return tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
@@ -504,8 +503,9 @@ def test_memory_is_flat(database: Database, tmp_path: Path) -> None:
 @pytest.mark.soak
 @pytest.mark.timeout(600)
 def test_every_snapshot_and_the_feed_after_it_are_the_database(
-    shop: Database, tmp_path: Path, soak_seconds: float
+    shop: Database, tmp_path: Path, soak_seconds: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(snapshot, "PART", 50)
     seed = random.randrange(10**6)
     print(f"seed {seed}")
     chance, stop = random.Random(seed), threading.Event()
@@ -521,8 +521,8 @@ def test_every_snapshot_and_the_feed_after_it_are_the_database(
         time.sleep(chance.uniform(0, soak_seconds / 15))
         waiting += bool(pending(shop))
         files.append(tmp_path / f"{len(files)}.jsonl{chance.choice(['', '.gz'])}")
-        with snapshot.opened(shop, EVERYTHING, None, None) as taking, snapshot.writing(files[-1]) as file:
-            taking.write(file, lambda *_: None)
+        with snapshot.writing(files[-1]) as file:
+            snapshot.begin(shop, EVERYTHING, None, None).write(file, lambda *_: None)
     stop.set()
     for thread in threads:
         thread.join()
