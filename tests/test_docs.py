@@ -5,8 +5,9 @@ What a fenced block is, its language says:
 - ``graphql``: sent to the server, with the token that its first line names (``# storefront``; ``admin`` without one).
   The ``json`` block behind it is the answer.
 - ``console``: each line that starts with ``$`` is run in a shell, ``>`` goes on with it; the rest is what it prints.
-- ``python``: runs beside what follows, with the secret that the last answer showed; a ``text`` block is what it prints.
-  One that begins with the name of a file (``# hub/brand.py``) is that file.
+- ``python``, ``javascript``: runs beside what follows, in place of the one before it, with the secret that the last
+  answer showed; a ``text`` block is what it prints. One that begins with the name of a file (``# hub/brand.py``) is
+  that file.
 - ``sh``: not run here (it would serve, test or deploy), but every ``make`` and ``hub`` command in it must exist.
 
 In an answer ``…`` stands for what differs from run to run. A section that names ``HUB_DATA`` needs the outside data.
@@ -35,6 +36,7 @@ from hub.demo import frame, keys
 from hub.demo.fill import fill
 from hub.demo.shop import Shop
 from hub.postgres import libpq
+from tests import nodejs
 from tests.running import Server, free_port, make_settings, serving, wait_until
 
 HOUSE = Path(__file__).parent.parent
@@ -42,7 +44,7 @@ DOCUMENTS = [HOUSE / "README.md", *sorted((HOUSE / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FILE = re.compile(r"# ([\w/]+\.py)\n")
 SECTION = re.compile(r"^(?=## )", re.MULTILINE)
-RUN = ("graphql", "console", "python")
+RUN = ("graphql", "console", "python", "javascript")
 SHOWN = ("json", "text")
 OTHER = ("sh", "yaml", "mermaid")
 SCALE = 0.01
@@ -136,8 +138,8 @@ class Reader:
                 for command, shown in commands(text):
                     printed = self._run(command)
                     assert prints(shown, printed), self._differs(block, printed)
-            elif block.language == "python" and not FILE.match(text):
-                self._start(text)
+            elif block.language in ("python", "javascript") and not FILE.match(text):
+                self._start(block.language, text)
             elif block.language == "text" and self.receivers:
                 self._awaits(block, text)
 
@@ -187,12 +189,22 @@ class Reader:
         )
         return done.stdout + done.stderr
 
-    def _start(self, program: str) -> None:
+    def _start(self, language: str, program: str) -> None:
+        self.ends()
         output = self.folder / f"receiver-{len(self.receivers)}.txt"
         with output.open("w") as log:
             environment = self._environment() | {"WEBHOOK_SECRET": self.secret}
-            process = subprocess.Popen([sys.executable, "-c", program], env=environment, stdout=log)
+            command = [*self._interpreter(language), program]
+            process = subprocess.Popen(command, cwd=self.folder, env=environment, stdout=log)
         self.receivers.append((process, output))
+
+    def _interpreter(self, language: str) -> list[str]:
+        if language == "python":
+            return [sys.executable, "-c"]
+        node = nodejs.program("receiver.mjs")[0]
+        if not (self.folder / "node_modules").exists():
+            (self.folder / "node_modules").symlink_to(nodejs.NODE / "node_modules")
+        return [node, "--input-type=module", "-e"]
 
     def _awaits(self, block: Block, text: str) -> None:
         output = self.receivers[-1][1]
