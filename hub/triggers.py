@@ -36,6 +36,11 @@ FUNCTIONS = (
 
 SEALED = sa.text(f"SELECT ({FUNCTIONS}) = obj_description('tx_open'::regclass)")
 
+# Ids that a session keeps for later would come after those that others draw meanwhile.
+CACHED = sa.text(
+    "SELECT seqcache FROM pg_sequence WHERE seqrelid = CAST(pg_get_serial_sequence('pending', 'id') AS regclass)"
+)
+
 # What a subscription applies fires no statement triggers, whatever is set.
 SUBSCRIBED = sa.text(
     "SELECT subname FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid"
@@ -58,6 +63,9 @@ def faults(tx: sa.Connection) -> list[str]:
     found = [f"Trigger {name} of table {table} {what}." for table, name, what in _broken(tx)]
     if tx.scalar(SEALED) is not True:
         found.append("A function of the hub is not as it was installed.")
+    cached = tx.scalar(CACHED)
+    if cached != 1:
+        found.append(f"The ids of pending are drawn {cached} at a time, which breaks the order of versions.")
     found += [
         f'Subscription "{name}" writes to this database, and what it writes is not captured: disable it.'
         for name in tx.scalars(SUBSCRIBED)
@@ -68,11 +76,14 @@ def faults(tx: sa.Connection) -> list[str]:
 def mend(database: Database) -> list[str]:
     """Put back what is missing; gives what was wrong. A subscription is only told of: it is somebody's own."""
     with database.read() as tx:
-        found, broken, sealed = faults(tx), list(_broken(tx)), tx.scalar(SEALED)
+        found, broken = faults(tx), list(_broken(tx))
+        sealed, cached = tx.scalar(SEALED), tx.scalar(CACHED)
     missing = [name for _, name, what in broken if what == "is missing"]
     for table, name, what in broken:
         if what != "is missing":
             _run(database, f'ALTER TABLE "{table}" ENABLE ALWAYS TRIGGER {name}')
+    if cached != 1:
+        _run(database, "ALTER TABLE pending ALTER COLUMN id SET CACHE 1")
     if missing or not sealed:
         with database.engine.begin() as tx:
             tx.execute(sa.text(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'"))

@@ -238,6 +238,14 @@ def test_what_is_switched_off_is_told_of_and_put_back(
         assert triggers.faults(tx) == []
 
 
+def test_ids_are_drawn_one_by_one(log: Log, shop: Database) -> None:
+    with shop.engine.begin() as tx:
+        run(tx, "ALTER TABLE pending ALTER COLUMN id SET CACHE 20")
+    fault = "The ids of pending are drawn 20 at a time, which breaks the order of versions."
+    assert fault in log.faults()
+    assert triggers.mend(shop) == [fault]
+
+
 def test_a_hub_in_order_has_no_fault(shop: Database) -> None:
     with shop.read() as tx:
         assert triggers.faults(tx) == []

@@ -6,7 +6,7 @@ The attack is that of ``hub bench soak``. Faults are planted to see that the jud
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ import pytest
 
 from bench.soak import judge
 from bench.soak.attack import Outcome, Ways
-from bench.soak.endpoints import PLANS
+from bench.soak.endpoints import PLANS, Plan
 from bench.soak.judge import Committed, Effect, Evidence, Receipt, Told, Window
 from bench.soak.stage import attack, attack_on
 from hub import postgres, verify
@@ -42,13 +42,19 @@ def test_nothing_is_lost_while_everything_dies(tmp_path: Path, soak_seconds: flo
 
 
 def planted(
-    url: str, folder: Path, fault: str, *, sequencer: Mapping[str, str] | None = None, peace: float = 4
+    url: str,
+    folder: Path,
+    fault: str,
+    *,
+    sequencer: Mapping[str, str] | None = None,
+    peace: float = 4,
+    plans: Sequence[Plan] = HEALTHY,
 ) -> Outcome:
     """A short attack in which nothing dies, with a fault in it. ``peace``: how long everything may take to arrive."""
     if sequencer:
         fault += _rewritten(url, "hub_sequence", sequencer)
     writers = ("sql1", "sql2")
-    ways = Ways(seconds=2, seed=1, kills=False, writers=writers, plans=HEALTHY, planted=fault, peace=peace)
+    ways = Ways(seconds=2, seed=1, kills=False, writers=writers, plans=plans, planted=fault, peace=peace)
     return attack_on(url, folder, ways)
 
 
@@ -143,6 +149,14 @@ def test_a_delivery_that_was_never_sent_is_found(database_url: str, tmp_path: Pa
     outcome = planted(database_url, tmp_path, DELIVERIES.format(body=body))
     assert found(outcome, "never took")
     assert not found(outcome, "deliveries for")
+
+
+def test_a_lane_that_does_not_wait_is_found(database_url: str, tmp_path: Path) -> None:
+    """Every delivery is due at once, whatever of its object is still on its way."""
+    slow = (replace(HEALTHY[0], mood="slow"),)
+    body = "IF NEW.due_at IS NULL THEN NEW.due_at := now(); END IF;"
+    outcome = planted(database_url, tmp_path, DELIVERIES.format(body=body), peace=30, plans=slow)
+    assert found(outcome, "came after version")
 
 
 # Evidence made by hand, for what cannot be planted: PostgreSQL itself keeps what was rolled back from being seen.
