@@ -17,7 +17,7 @@ from elasticsearch import Elasticsearch
 from hub.config import Settings
 from hub.db import Database
 from search import elasticsearch_mapping
-from search.elasticsearch_client import NO_INDEX, connected, told
+from search.elasticsearch_client import NO_INDEX, WRITE_SECONDS, connected, told
 from search.elasticsearch_reader import STATE_ID, ElasticsearchReader
 from search.elasticsearch_writer import ElasticsearchWriter, state_document
 from search.engine import LostTurnError, State, UnavailableError
@@ -49,6 +49,8 @@ class ElasticsearchIndex:
 
     def __init__(self, client: Elasticsearch, prefix: str, database: Database, *, shards: int = 1) -> None:
         self.client = client
+        # What changes the cluster waits for its nodes: longer than a question may.
+        self._patient = client.options(request_timeout=WRITE_SECONDS)
         self.alias = f"{prefix}-products"
         self._database = database
         self._shards = shards
@@ -88,19 +90,19 @@ class ElasticsearchIndex:
         """Make an empty generation."""
         name = f"{self.alias}-{secrets.token_hex(6)}"
         with told():
-            self.client.indices.create(
+            self._patient.indices.create(
                 index=name,
                 mappings=elasticsearch_mapping.MAPPINGS,
                 settings=elasticsearch_mapping.settings(self._shards),
             )
-            self.client.index(index=name, id=STATE_ID, document=state_document(state))
+            self._patient.index(index=name, id=STATE_ID, document=state_document(state))
         return name
 
     def unfinished(self) -> list[str]:
         """Generations that are not in use; which of them were begun, their state says."""
         current = self.current()
         with told():
-            said = self.client.indices.get(
+            said = self._patient.indices.get(
                 index=f"{self.alias}-*", expand_wildcards="all", features="aliases"
             )
         return [name for name in said if name != current]
@@ -116,12 +118,12 @@ class ElasticsearchIndex:
         if old and old != generation:
             actions.append({"remove": {"index": old, "alias": self.alias}})
         with told():
-            self.client.indices.update_aliases(actions=actions)
+            self._patient.indices.update_aliases(actions=actions)
 
     def drop(self, generation: str) -> None:
         """Remove a generation."""
         with told():
-            self.client.options(ignore_status=404).indices.delete(index=generation)
+            self._patient.options(ignore_status=404).indices.delete(index=generation)
 
     def tidy(self) -> None:
         """Remove the generations that were in use before; what is being built stays."""

@@ -48,7 +48,9 @@ def _document(
 ) -> Document:
     codes = _codes(product, place, material)
     variants = material.variants[product["id"]]
-    said, numbers = values.gathered(material.attributes, _holders(product, material), place.views, place.code)
+    terms, numbers = values.gathered(
+        material.attributes, _holders(product, material), place.views, place.code
+    )
     return Document(
         product_id=product["id"],
         channel_id=place.id,
@@ -61,7 +63,7 @@ def _document(
         },
         variants=tuple(_variant(row, place, material) for row in variants),
         facts=_facts(product, place, material),
-        values=said,
+        values=terms,
         numbers=numbers,
         names={
             locale: name

@@ -153,9 +153,9 @@ class Asking:
     def _top(self, query: Query, sort_fields: list[str], size: int) -> list[Place]:
         direction = "desc" if self._asked.sort.descending else "asc"
         order = [*({name: direction} for name in sort_fields), {"product": "asc"}]
-        wanted = {"size": size, "sort": order, "docvalue_fields": ["product", *sort_fields]}
+        wanted = {"size": size, "sort": order, "docvalue_fields": ["product"]}
         hits = self._searcher.aggregate(query, {"top": {"top_hits": wanted}})["top"]["hits"]
-        return [_place(hit["docvalue_fields"], sort_fields) for hit in hits]
+        return [Place(int(hit["docvalue_fields"]["product"][0]), None, 0.0) for hit in hits]
 
     # Facets
 
@@ -173,11 +173,6 @@ class Asking:
         wanted = {name: _aggregation(facet) for name, facet in facets.items()}
         answer = self._searcher.aggregate(query, wanted)
         return {name: _counts(facet, answer[name]) for name, facet in facets.items()}
-
-
-def _place(values: Mapping[str, list[Any]], sort_fields: list[str]) -> Place:
-    said = values.get(sort_fields[0]) if sort_fields else None
-    return Place(int(values["product"][0]), said[0] if said else None, 0.0)
 
 
 def _aggregation(facet: Facet) -> dict[str, Any]:

@@ -17,6 +17,9 @@ from search.wording import values as shown
 LONGEST = 200
 """Characters of a text that are kept: enough to filter and count by, a longer one is cut."""
 
+EVERY = "-"
+"""Stands in a key for all channels or locales; none of them is called so, and engines read a star as a pattern."""
+
 PRESENT = "\ufffd"
 """Stands for a value that can be asked for but not compared: a rich text, a table."""
 
@@ -31,7 +34,7 @@ def key(code: str, channel: str | None = None, locale: str | None = None) -> str
     """The key of an attribute's value; null for all channels or locales."""
     if channel in (None, ALL) and locale in (None, ALL):
         return code
-    return f"{code}/{channel or ALL}/{locale or ALL}"
+    return "/".join((code, *(EVERY if place in (None, ALL) else str(place) for place in (channel, locale))))
 
 
 def gathered(

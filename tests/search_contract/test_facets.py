@@ -1,0 +1,193 @@
+"""Facets: what hits are counted by, and how a chosen value leaves its siblings countable."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from hub.errors import HubError, Invalid, Limit, NotFound
+from search.condition import AllOf, AttributeBetween, AttributeIn, PriceBetween
+from search.facet import FacetAsked, round_width
+from tests.search_contract.conftest import Asked
+
+
+def counted(hub: Asked, *facets: FacetAsked, text: str = "", **more: Any) -> dict[str, dict[str | None, int]]:
+    found = hub.found(text, facets=facets, **more).facets
+    return {name: {bucket.value: bucket.count for bucket in counts.buckets} for name, counts in found.items()}
+
+
+COLOUR, BRAND = FacetAsked("attribute:colour"), FacetAsked("attribute:brand")
+
+
+def test_values_are_counted_the_most_frequent_first(hub: Asked) -> None:
+    found = hub.found(facets=(COLOUR,)).facets["attribute:colour"]
+    assert [(bucket.value, bucket.count) for bucket in found.buckets] == [
+        ("red", 3),
+        ("black", 2),
+        ("blue", 2),
+    ]
+    assert found.others == 0
+
+
+def test_a_facet_shows_so_many_values_and_says_how_many_more_there_are(hub: Asked) -> None:
+    found = hub.found(facets=(FacetAsked("attribute:colour", size=1),)).facets["attribute:colour"]
+    assert ([bucket.value for bucket in found.buckets], found.others) == (["red"], 4)
+
+
+def test_several_values_of_one_product_count_each(hub: Asked) -> None:
+    assert counted(hub, FacetAsked("attribute:size")) == {"attribute:size": {"m": 2, "l": 1, "s": 1}}
+
+
+def test_facets_count_what_the_words_find(hub: Asked) -> None:
+    assert counted(hub, COLOUR, text="headphones") == {"attribute:colour": {"black": 2, "red": 1}}
+
+
+def test_a_chosen_value_does_not_hide_its_siblings(hub: Asked) -> None:
+    chosen = AttributeIn("colour", ("black",))
+    found = hub.found(facets=(COLOUR, BRAND), filter=chosen)
+    assert hub.names(found) == ["alpha", "gamma"]
+    assert found.total == 2
+    assert counted(hub, COLOUR, BRAND, filter=chosen) == {
+        "attribute:colour": {"red": 3, "black": 2, "blue": 2},
+        "attribute:brand": {"acme": 2},
+    }
+
+
+def test_two_chosen_facets_narrow_each_other(hub: Asked) -> None:
+    chosen = AllOf((AttributeIn("colour", ("red",)), AttributeIn("brand", ("northwind",))))
+    assert counted(hub, COLOUR, BRAND, filter=chosen) == {
+        "attribute:colour": {"red": 1},
+        "attribute:brand": {"northwind": 1},
+    }
+
+
+def test_a_condition_that_no_facet_was_asked_for_narrows_all(hub: Asked) -> None:
+    assert counted(hub, COLOUR, filter=AttributeBetween("rating", 4)) == {
+        "attribute:colour": {"black": 2, "blue": 1, "red": 1}
+    }
+
+
+def test_categories_count_with_what_is_below(hub: Asked) -> None:
+    ids = hub.categories
+    assert counted(hub, FacetAsked("category")) == {
+        "category": {str(ids["sound"]): 3, str(ids["phones"]): 2, str(ids["home"]): 2}
+    }
+
+
+@pytest.mark.parametrize(
+    ("subject", "values"),
+    [
+        ("type", {"thing": 29, "audio": 2}),
+        ("brand", {"acme": 2, "northwind": 1}),
+        ("available", {"0": 29, "1": 2}),
+        ("attribute:organic", {"false": 2, "true": 1}),
+        ("attribute:material", {"leather": 1, "steel": 1}),
+        ("collection", {}),
+    ],
+)
+def test_facts_and_attributes_of_each_kind_are_counted(
+    hub: Asked, subject: str, values: dict[str, int]
+) -> None:
+    assert counted(hub, FacetAsked(subject)) == {subject: values}
+
+
+def test_a_number_tells_its_ends(hub: Asked) -> None:
+    asked = tuple(FacetAsked(name) for name in ("price", "attribute:weight", "attribute:cable.length"))
+    found = hub.found(facets=asked).facets
+    assert [(each.low, each.high) for each in found.values()] == [(1, 120), (0.09, 1.2), (1.2, 2.5)]
+
+
+def test_ends_of_nothing_are_unknown(hub: Asked) -> None:
+    asked = (FacetAsked("price"), FacetAsked("attribute:weight"))
+    found = hub.found("theta", facets=asked, within=[hub.ids["theta"]]).facets
+    assert [(each.low, each.high) for each in found.values()] == [(None, None), (None, None)]
+
+
+def test_the_ends_of_a_price_do_not_move_when_one_is_chosen(hub: Asked) -> None:
+    found = hub.found(facets=(FacetAsked("price"),), filter=PriceBetween(Decimal(40), Decimal(80)))
+    assert (found.facets["price"].low, found.facets["price"].high) == (1, 120)
+    assert set(hub.names(found)) == {"alpha", "zeta", "eta"}
+
+
+RANGES = ((None, 20.0), (20.0, 60.0), (60.0, None))
+
+
+@pytest.mark.parametrize(
+    ("subject", "ranges", "counts"),
+    [
+        ("price", RANGES, [21, 6, 3]),
+        ("attribute:rating", ((None, 4.0), (4.0, 5.0), (5.0, None)), [1, 2, 2]),
+        ("attribute:weight", ((0.0, 0.18), (0.18, 0.25)), [1, 1]),
+    ],
+)
+def test_ranges_begin_with_their_lower_bound(
+    hub: Asked, subject: str, ranges: tuple[tuple[float | None, float | None], ...], counts: list[int]
+) -> None:
+    found = hub.found(facets=(FacetAsked(subject, ranges=ranges),)).facets[subject]
+    assert [bucket.count for bucket in found.buckets] == counts
+    assert tuple((bucket.low, bucket.high) for bucket in found.buckets) == ranges
+
+
+@pytest.mark.parametrize(
+    ("subject", "interval", "buckets"),
+    [
+        ("price", 50.0, [(0, 27), (50, 2), (100, 1)]),
+        ("attribute:rating", 2.0, [(2, 1), (4, 4)]),
+    ],
+)
+def test_a_histogram_has_buckets_of_one_width(
+    hub: Asked, subject: str, interval: float, buckets: list[tuple[float, int]]
+) -> None:
+    found = hub.found(facets=(FacetAsked(subject, interval=interval),)).facets[subject]
+    assert [(bucket.low, bucket.count) for bucket in found.buckets] == buckets
+    assert all(bucket.high == (bucket.low or 0) + interval for bucket in found.buckets)
+
+
+def test_a_histogram_finds_a_round_width_by_itself(hub: Asked) -> None:
+    found = hub.found(facets=(FacetAsked("price", buckets=6),)).facets["price"]
+    assert [(bucket.low, bucket.count) for bucket in found.buckets] == [
+        (0, 21),
+        (20, 5),
+        (40, 1),
+        (60, 2),
+        (120, 1),
+    ]
+    assert (found.low, found.high) == (1, 120)
+
+
+@pytest.mark.parametrize(
+    ("spread", "buckets", "width"), [(119, 6, 20), (1, 10, 0.1), (0, 5, 1), (999, 10, 100)]
+)
+def test_round_widths(spread: float, buckets: int, width: float) -> None:
+    assert round_width(spread, buckets) == pytest.approx(width)
+
+
+@pytest.mark.parametrize(
+    ("facet", "kind", "said"),
+    [
+        (FacetAsked("nope"), NotFound, 'Facet "nope" does not exist'),
+        (FacetAsked("attribute:nope"), NotFound, 'Attribute "nope" does not exist'),
+        (FacetAsked("attribute:secret"), Invalid, "is not filterable"),
+        (FacetAsked("attribute:care"), Invalid, "cannot be counted by"),
+        (FacetAsked("attribute:colour", interval=3), Invalid, "ask for no ranges"),
+        (FacetAsked("attribute:colour", size=0), Limit, "1 to 1000 values"),
+        (FacetAsked("price", ranges=((3.0, 1.0),)), Invalid, "give the lower bound first"),
+        (FacetAsked("price", interval=0), Invalid, "give more than 0"),
+        (FacetAsked("price", interval=float("inf")), Invalid, "give more than 0"),
+        (FacetAsked("price", buckets=1000), Limit, "1 to 50 buckets"),
+    ],
+)
+def test_what_cannot_be_counted_is_refused(
+    hub: Asked, facet: FacetAsked, kind: type[HubError], said: str
+) -> None:
+    with pytest.raises(kind) as refusal:
+        hub.found(facets=(facet,))
+    assert said in refusal.value.message
+    assert refusal.value.path == ("facets",)
+
+
+def test_so_many_facets_are_too_many(hub: Asked) -> None:
+    with pytest.raises(Limit, match="51 facets"):
+        hub.found(facets=(COLOUR,) * 51)
