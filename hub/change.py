@@ -23,11 +23,15 @@ from hub.viewer import Viewer
 
 @dataclass(frozen=True)
 class Changed:
-    """One changed value. ``old`` is null for what was not there before, ``new`` for what is there no more."""
+    """One changed value. ``old`` is null for what was not there before, ``new`` for what is there no more.
+
+    ``erased``: it held personal data, which is null on both sides since the person was erased.
+    """
 
     path: str
     old: Any
     new: Any
+    erased: bool = False
 
 
 def paths(changes: list[Json]) -> list[Changed]:
@@ -59,7 +63,8 @@ def _without(change: Json, columns: frozenset[str]) -> Json:
         for side in ("o", "n")
         if change[side] is not None
     }
-    return {**change, **sides}
+    erased = [path for path in change.get("x", ()) if split(path)[0] not in columns]
+    return {**change, **sides, "x": erased}
 
 
 def pointer(*keys: object) -> str:
@@ -70,18 +75,20 @@ def pointer(*keys: object) -> str:
 def _of_row(change: Json) -> Iterator[Changed]:
     part = _kept()[change["t"]]
     old, new = change["o"] or {}, change["n"] or {}
+    erased = frozenset(change.get("x", ()))
     if part.is_root:
-        yield from _of_values(part, "", old, new)
+        yield from _of_values(part, "", old, new, erased)
         return
     place = pointer(part.kept.collection, state.global_id(part.name, change["k"]))
     if change["op"] == "U":
-        yield from _of_values(part, place, old, new)
+        yield from _of_values(part, place, old, new, erased)
     else:
         whole = state.of(part.name).whole
-        yield Changed(place, *(None if side is None else whole(side) for side in (change["o"], change["n"])))
+        was, becomes = (None if side is None else whole(side) for side in (change["o"], change["n"]))
+        yield Changed(place, was, becomes, erased=bool(erased))
 
 
-def _of_values(part: Part, place: str, old: Json, new: Json) -> Iterator[Changed]:
+def _of_values(part: Part, place: str, old: Json, new: Json, erased: frozenset[str]) -> Iterator[Changed]:
     columns = state.of(part.name).columns
     for path in dict.fromkeys((*old, *new)):
         column, key = split(path)
@@ -89,6 +96,9 @@ def _of_values(part: Part, place: str, old: Json, new: Json) -> Iterator[Changed
             continue
         name, target, depth = columns[column]
         start = place + pointer(name, *(() if key is None else (key,)))
+        if path in erased:
+            yield Changed(start, None, None, erased=True)
+            continue
         was, becomes = _shown(target, old.get(path)), _shown(target, new.get(path))
         yield from _leaves(start, was, becomes, 0 if key is None else depth)
 

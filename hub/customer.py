@@ -2,29 +2,41 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, ClassVar
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Mapped
+from sqlalchemy.orm import Mapped, mapped_column
 
 from hub import value
 from hub.db import Base, Id, belongs, written
 from hub.provenance import Sourced
-from hub.registry import Kept, KeptModel
+from hub.registry import Event, Kept, KeptModel
 
 KINDS = {"email": value.email, "phone": value.phone}
 """What a customer is known by, and the form that it is kept in."""
 
 
 class Customer(KeptModel, Sourced, Base):
-    """A person who buys, for themselves or for a company."""
+    """A person who buys, for themselves or for a company. ``erased_at``: since when nothing personal is known of them."""
 
     __tablename__ = "customer"
     __kept__: ClassVar[Kept] = Kept(
         "customer",
         scope="customers",
         personal=frozenset({"given_name", "family_name", "email", "phone"}),
+        derived=("erased_at",),
         owner="shop",
+        events=(
+            Event(
+                "CASE WHEN n->>'erased_at' IS NOT NULL THEN 'customer.erased' END",
+                says="They were erased: forget what you know of them.",
+            ),
+        ),
+    )
+
+    __table_args__ = (
+        sa.Index("ix_customer_erased", "id", postgresql_where=sa.text("erased_at IS NOT NULL")),
     )
 
     id: Mapped[Id]
@@ -38,6 +50,7 @@ class Customer(KeptModel, Sourced, Base):
     company_id: Mapped[int | None] = written(
         sa.ForeignKey("company.id"), refers="company", name="company", index=True
     )
+    erased_at: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
 
 
 class CustomerIdentifier(KeptModel, Sourced, Base):

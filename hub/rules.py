@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from hub import erasure
 from hub.db import raw
 
 TREE = """
@@ -185,6 +186,7 @@ def install(connection: sa.Connection) -> None:
         USED,
         OPTION_USED,
         FORM,
+        erasure.statements(),
     ]
     for script in scripts:
         raw(connection).execute(script.encode())  # as it stands: a percent sign in it is no placeholder

@@ -8,7 +8,7 @@ import re
 import secrets
 import string
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, cast, get_args
@@ -22,7 +22,7 @@ from hub.channel import Channel
 from hub.customer import Customer
 from hub.db import Base, Id
 from hub.errors import HubError, Invalid, NotFound, Required
-from hub.viewer import PREVIEW, Kind, Verb, Viewer
+from hub.viewer import ERASE, PREVIEW, Kind, Verb, Viewer
 
 KINDS = ("staff", "app", "storefront", "customer")
 PREFIXES = {"staff": "hubs", "app": "huba", "storefront": "hubp", "customer": "hubc"}
@@ -34,8 +34,8 @@ OPEN_SCOPES = ("catalogue:read", "stock:read", "settings:read")
 """What a storefront may be given: its token stands in web pages."""
 
 REACH: dict[str, tuple[str, ...]] = {
-    "staff": EVERY_SCOPE,
-    "app": EVERY_SCOPE,
+    "staff": (*EVERY_SCOPE, ERASE),
+    "app": (*EVERY_SCOPE, ERASE),
     "storefront": (*OPEN_SCOPES, PREVIEW),
     "customer": (*OPEN_SCOPES, "customers:read", "orders:read", PREVIEW),
 }
@@ -158,7 +158,12 @@ def authenticate(secret: str, text: str) -> sa.Select[Any]:
 
     The search is by the keyed hash in a unique index: how long it takes tells nothing about other tokens.
     """
-    return sa.select(Token.__table__).where(Token.hash == keyed_hash(secret, text), *_OPEN)
+    return by_hash(keyed_hash(secret, text))
+
+
+def by_hash(keyed: Any) -> sa.Select[Any]:
+    """Select the valid token of a keyed hash, or of the parameter that stands for one."""
+    return sa.select(Token.__table__).where(Token.hash == keyed, *_OPEN)
 
 
 def valid(ids: Iterable[int]) -> sa.Select[Any]:
@@ -172,7 +177,7 @@ _OPEN = (
 )
 
 
-def viewer(row: sa.RowMapping) -> Viewer:
+def viewer(row: Mapping[str, Any] | sa.RowMapping) -> Viewer:
     """Who asks with the token of a row that ``authenticate`` found."""
     channels = row["channel_ids"]
     return Viewer(

@@ -29,6 +29,9 @@ SHOWN = 100
 Place = tuple[str, int, str, str]
 """A row's aggregate type, aggregate id, table and primary key."""
 
+ERASED = object()
+"""Stands for a value that was erased with a person: it may have been any."""
+
 _parse = partial(json.loads, parse_float=Decimal)
 
 
@@ -140,7 +143,7 @@ class _Unwinding:
     def _undo_row(self, where: str, record: Any, change: Json) -> None:
         place = (record.aggregate, record.aggregate_id, change["t"], _key(change["k"]))
         what = f"{where}: {change['t']} {place[3]}"
-        old, new = self._known(change["t"], change["o"]), self._known(change["t"], change["n"])
+        old, new = self._known(change, "o"), self._known(change, "n")
         now = self.rows.get(place)
         if (now is None) != (new is None):
             self.report.fault(f"{what} {'is gone' if now is None else 'is there'}, against the record.")
@@ -156,15 +159,18 @@ class _Unwinding:
         """A column that was added later is in no older record; of keys in a column a whole row names every one."""
         paths = {*new, *(path for path in now if "/" in path)} if whole else set(new)
         for path in sorted(paths):
-            if now.get(path) != new.get(path):
+            if ERASED not in (now.get(path), new.get(path)) and now.get(path) != new.get(path):
                 self.report.fault(
                     f"{what} has {path} = {now.get(path)!r}, and {new.get(path)!r} by the record."
                 )
 
-    def _known(self, table: str, flat: Json | None) -> Json | None:
+    def _known(self, change: Json, side: str) -> Json | None:
+        """One side of a change; what was erased of it is not known."""
+        flat, columns = change[side], self.columns[change["t"]]
         if flat is None:
             return None
-        return {path: value for path, value in flat.items() if split(path)[0] in self.columns[table]}
+        known = {path: value for path, value in flat.items() if split(path)[0] in columns}
+        return known | {path: ERASED for path in change.get("x", ()) if path in known}
 
     def _empty(self) -> None:
         """Before the first record there was nothing."""

@@ -16,6 +16,10 @@ PREVIEW = "catalogue:preview"
 """The scope that lets a storefront read windows at another moment, for previews."""
 
 
+ERASE = "customers:erase"
+"""The scope that lets a token erase a person for good."""
+
+
 @dataclass(frozen=True)
 class Viewer:
     """What a token opens.
@@ -44,6 +48,11 @@ class Viewer:
             raise Forbidden(
                 f'This token lacks the scope "{scope}:{verb}": ask for a token that has it.', path
             )
+
+    def require_scope(self, scope: str) -> None:
+        """Raises ``hub.errors.Forbidden`` for a token without that one scope."""
+        if scope not in self.scopes:
+            raise Forbidden(f'This token lacks the scope "{scope}": ask for a token that has it.')
 
     def reaches(self, channel_id: int) -> bool:
         """Whether the channel is one that the token is bound to."""

@@ -13,6 +13,7 @@ from strawberry.types import ExecutionContext
 
 from schema import (
     change,
+    customer_erasure,
     mutation,
     query,
     shortcut,
@@ -70,6 +71,7 @@ def schema() -> Schema:
         *shortcut.fields(),
         *variant_command.fields(),
         *token.fields(),
+        *customer_erasure.fields(),
         *endpoints.fields(),
         *webhook_sending.fields(),
         *work.fields(),

@@ -50,6 +50,9 @@ class ChangedPath:
     )
     old: JSON | None = strawberry.field(description="The value before; null where there was none.")
     new: JSON | None = strawberry.field(description="The value after; null where there is none any more.")
+    erased: bool = strawberry.field(
+        description="Whether it held personal data of somebody who was erased since; both values are null then."
+    )
 
 
 @strawberry.type(description="What one transaction changed of one object.")
@@ -269,7 +272,7 @@ def made(row: Any, ends: Ends, viewer: Viewer) -> Change:
         entity_version=row["version"],
         kind=ChangeKind(row["kind"]),
         changed_paths=[
-            ChangedPath(path=each.path, old=each.old, new=each.new)
+            ChangedPath(path=each.path, old=each.old, new=each.new, erased=each.erased)
             for each in change.seen(row["changes"], viewer)
         ],
         actor=row["actor"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -103,6 +104,9 @@ class Customer(Aggregate):
     )
     company: Company | None = one(
         "Company", "The company they buy for; null: for themselves.", via="company_id", filter=True
+    )
+    erased_at: datetime | None = column(
+        "Since when nothing personal is known of them, nor taken in; null for all others."
     )
     identifiers: list[CustomerIdentifier] = many(
         "CustomerIdentifier", "What they are known by.", key="customer_id", filter=True

@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql
 
 from alembic import op
 
-revision = "7697bc4bfbd1"
+revision = "e3d9c99f7534"
 down_revision = "e03525ee1f32"
 branch_labels = None
 depends_on = None
@@ -26,6 +26,18 @@ def upgrade() -> None:
         sa.Column("channel_id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.PrimaryKeyConstraint("aggregate", "aggregate_id", "channel_id", name=op.f("pk_audience")),
     )
+    op.create_table(
+        "erasure",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("customer_id", sa.BigInteger(), nullable=False),
+        sa.Column("erased_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("identifiers", postgresql.ARRAY(sa.LargeBinary()), nullable=False),
+        sa.Column("counts", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_erasure")),
+    )
+    op.create_index(op.f("ix_erasure_customer_id"), "erasure", ["customer_id"], unique=False)
     op.create_table(
         "search_parked",
         sa.Column("product_id", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -104,6 +116,14 @@ def upgrade() -> None:
         "ix_job_open", "job", ["id"], unique=False, postgresql_where=sa.text("finished_at IS NULL")
     )
     op.create_index(op.f("ix_job_token_id"), "job", ["token_id"], unique=False)
+    op.add_column("customer", sa.Column("erased_at", sa.DateTime(timezone=True), nullable=True))
+    op.create_index(
+        "ix_customer_erased",
+        "customer",
+        ["id"],
+        unique=False,
+        postgresql_where=sa.text("erased_at IS NOT NULL"),
+    )
     op.add_column(
         "frag",
         sa.Column("context", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True),
@@ -289,6 +309,10 @@ def downgrade() -> None:
     op.drop_column("webhook_attempt", "request")
     op.drop_column("head", "epoch")
     op.drop_column("frag", "context")
+    op.drop_index(
+        "ix_customer_erased", table_name="customer", postgresql_where=sa.text("erased_at IS NOT NULL")
+    )
+    op.drop_column("customer", "erased_at")
     op.drop_index(op.f("ix_job_token_id"), table_name="job")
     op.drop_index("ix_job_open", table_name="job", postgresql_where=sa.text("finished_at IS NULL"))
     op.drop_table("job")
@@ -297,5 +321,7 @@ def downgrade() -> None:
     op.drop_table("webhook_relay")
     op.drop_table("search_work")
     op.drop_table("search_parked")
+    op.drop_index(op.f("ix_erasure_customer_id"), table_name="erasure")
+    op.drop_table("erasure")
     op.drop_table("audience")
     # ### end Alembic commands ###

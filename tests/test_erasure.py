@@ -1,0 +1,346 @@
+"""Erasure: nothing of the person is left in any table, the proof stays, and the feed is still proved."""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from hub import erasure, ids, verify
+from hub.db import HUB
+from hub.token import Wish
+from hub.token import create as create_token
+from tests.receiving import receiving
+from tests.running import Server, wait_until
+from tests.shop import WRITER, all_rows, opened, written
+from tests.test_changes import PAGE, all_of, settled
+
+EMAIL, SECOND, PHONE = "ada.winter@example.org", "ada@second.example", "+4930901820"
+PERSONAL = (EMAIL, SECOND, PHONE, "Adalwine", "Wintersteiner", "Lindenstr", "53111")
+"""What must not be found any more."""
+
+ERASE = """mutation ($id: ID!, $reason: String!, $key: String) {
+    customerErase(id: $id, reason: $reason, idempotencyKey: $key) {
+        erasedId erasure { id erasedAt counts { what count } } userErrors { field code message }
+    }
+}"""
+ENDPOINT = "mutation ($input: WebhookEndpointInput!) { webhookEndpointCreate(input: $input) { webhookEndpoint { id } secret } }"
+DELIVERIES = """{ webhookDeliveries(first: 100) { nodes {
+    id type erasedAt deliveredAt body attempts { response }
+} } }"""
+RESEND = "mutation ($ids: [ID!]) { webhookResend(ids: $ids) { userErrors { code message } } }"
+
+
+@pytest.fixture
+def hub(server: Server) -> Server:
+    opened(server.database)
+    return server
+
+
+def person(hub: Server) -> str:
+    """A customer of whom much is known; the global id."""
+    address = {
+        "code": "home",
+        "name": "Adalwine Wintersteiner",
+        "street": "Lindenstr. 1",
+        "postal_code": "53111",
+        "country": "DE",
+    }
+    row = {
+        "given_name": "Adalwine",
+        "family_name": "Wintersteiner",
+        "email": EMAIL,
+        "phone": PHONE,
+        "identifiers": [
+            {"type": "email", "value": EMAIL, "verified": True},
+            {"type": "email", "value": SECOND, "verified": True},
+            {"type": "phone", "value": PHONE},
+        ],
+        "addresses": [address],
+        "external_ids": [{"system": "crm", "id": "c-17"}, {"system": "newsletter", "id": EMAIL}],
+    }
+    (made,) = written(hub.database, "customer", row)
+    assert made.id is not None, made
+    number = ids.encode("customer", made.id)
+    snapshot = {
+        "name": "Adalwine Wintersteiner",
+        "street": "Lindenstr. 1",
+        "postal_code": "53111",
+        "country": "DE",
+    }
+    order = {"channel": {"key": "web"}, "lines": [{"name": "Shirt", "quantity": 2, "unit_price": "5"}]}
+    known = order | {"customer": {"id": made.id}, "billing_address": snapshot, "shipping_address": snapshot}
+    for each in (known | {"number": "known", "email": EMAIL}, order | {"number": "guest", "email": SECOND}):
+        assert written(hub.database, "order", each)[0].outcome == "created"
+    return number
+
+
+def local(number: str) -> int:
+    return ids.decode(number)[1]
+
+
+def erase(hub: Server, number: str, reason: str = "asked for by letter", **more: Any) -> Any:
+    return hub.data(ERASE, {"id": number, "reason": reason, **more})["customerErase"]
+
+
+def dumped(hub: Server) -> str:
+    """Every table, as it would stand in a backup."""
+    lines = []
+    for (table,) in all_rows(
+        hub.database,
+        "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace",
+    ):
+        for (row,) in all_rows(hub.database, f'SELECT to_jsonb(t)::text FROM "{table}" t'):
+            lines.append(f"{table}: {row}")
+    for (body,) in all_rows(
+        hub.database, "SELECT convert_from(body, 'UTF8') FROM webhook_delivery WHERE body IS NOT NULL"
+    ):
+        lines.append(f"body: {body}")
+    return "\n".join(lines)
+
+
+def found(hub: Server) -> list[str]:
+    """The lines of a dump in which something of the person stands."""
+    return [line for line in dumped(hub).splitlines() if any(each in line for each in PERSONAL)]
+
+
+def test_nothing_of_the_person_is_found_in_any_table(hub: Server) -> None:
+    with receiving() as receiver:
+        document = "query ($id: ID!) { node(id: $id) { ... on Customer { email fullName } ... on Order { email number } } }"
+        given = {"url": receiver.url, "eventTypes": ["customer.*", "order.*"], "document": document}
+        created = hub.data(ENDPOINT, {"input": given})["webhookEndpointCreate"]
+        receiver.tell(secret=created["secret"])
+        number = person(hub)
+        variables = {"input": {"id": number, "givenName": "Adalwine", "phone": "12"}}
+        update = 'mutation ($input: CustomerInput!) { customerUpdate(input: $input, idempotencyKey: "once") { outcome } }'
+        hub.graphql(update, variables)
+        written(
+            hub.database,
+            "customer",
+            {"id": local(number), "family_name": "Wintersteiner-Sommer", "phone": None},
+        )
+        with hub.database.write(HUB) as tx:
+            wish = Wish(kind="customer", name="Adalwine Wintersteiner", customer_id=ids.decode(number)[1])
+            create_token(tx, hub.settings.secret, wish)
+        settled(hub)
+        wait_until(lambda: len(receiver.log()) >= 4, 20)
+        assert any(EMAIL in each.raw.decode() for each in receiver.log())
+        assert len({line.partition(":")[0] for line in found(hub)}) >= 6
+        done = erase(hub, number)
+        assert (done["erasedId"], done["userErrors"]) == (number, [])
+        counts = {each["what"]: each["count"] for each in done["erasure"]["counts"]}
+        assert counts["customer"] == counts["external_id"] == counts["token"] == 1
+        assert counts["order"] == 2
+        assert counts["record"] >= 4
+        assert counts["delivery"] >= 4
+        assert found(hub) == []
+        settled(hub)
+        wait_until(lambda: "customer.erased" in json.dumps([each.body for each in receiver.log()]), 20)
+        assert found(hub) == []
+    report = verify.verify(hub.database)
+    assert report.faults == []
+
+
+def test_amounts_lines_and_dates_of_orders_stay_and_the_proof_names_nobody(hub: Server) -> None:
+    number = person(hub)
+    kept = "SELECT number, total, created_at, (SELECT count(*) FROM order_line l WHERE l.order_id = o.id) FROM \"order\" o JOIN aggregate a ON a.type = 'order' AND a.id = o.id ORDER BY 1"
+    before = all_rows(hub.database, kept)
+    proof = erase(hub, number, "asked for by letter of 3 May")["erasure"]
+    assert all_rows(hub.database, kept) == before
+    assert all_rows(
+        hub.database, 'SELECT DISTINCT email, billing_address, shipping_address FROM "order"'
+    ) == [(None, None, None)]
+    ((actor, reason, hashes, erased_at),) = all_rows(
+        hub.database, "SELECT actor, reason, identifiers, erased_at FROM erasure"
+    )
+    assert (actor[:6], reason, len(hashes)) == ("token:", "asked for by letter of 3 May", 3)
+    assert proof["erasedAt"][:19] == erased_at.isoformat()[:19]
+    with hub.database.read() as tx:
+        assert erasure.was_erased(tx, hub.settings.secret, EMAIL.upper())
+        assert not erasure.was_erased(tx, hub.settings.secret, "somebody@else.example")
+        assert not erasure.was_erased(tx, "another secret", EMAIL)
+
+
+def test_the_feed_keeps_every_record_and_says_what_was_erased(hub: Server) -> None:
+    number = person(hub)
+    settled(hub)
+    before = all_of(hub)
+    erase(hub, number)
+    settled(hub)
+    query = PAGE.replace("path old new", "path old new erased")
+    after = hub.data(query, {"first": 1000})["changes"]["nodes"]
+    assert [(each["sequence"], each["entityVersion"]) for each in after[: len(before)]] == [
+        (each["sequence"], each["entityVersion"]) for each in before
+    ]
+    (made,) = [each for each in after if each["type"] == "customer.created"]
+    paths = {each["path"].split("/")[1]: each for each in made["changedPaths"]}
+    assert paths["email"] == {"path": "/email", "old": None, "new": None, "erased": True}
+    assert paths["addresses"]["erased"]
+    assert paths["addresses"]["new"]["country"] == "DE"
+    told = next(each for each in after if "customer.erased" in each["events"])
+    assert {each["path"] for each in told["changedPaths"]} >= {"/email", "/givenName", "/erasedAt"} or told[
+        "changedPaths"
+    ]
+    assert not [each for each in PERSONAL if each in json.dumps(after)]
+
+
+def test_what_was_delivered_is_not_sent_again(hub: Server) -> None:
+    with receiving() as receiver:
+        created = hub.data(ENDPOINT, {"input": {"url": receiver.url, "eventTypes": ["customer.created"]}})[
+            "webhookEndpointCreate"
+        ]
+        receiver.tell(secret=created["secret"])
+        number = person(hub)
+        wait_until(lambda: len(receiver.log()) == 1, 20)
+        wait_until(
+            lambda: hub.data(DELIVERIES)["webhookDeliveries"]["nodes"][0]["deliveredAt"] is not None, 10
+        )
+        erase(hub, number)
+        (delivery,) = [
+            each
+            for each in hub.data(DELIVERIES)["webhookDeliveries"]["nodes"]
+            if each["type"] == "customer.created"
+        ]
+        assert delivery["erasedAt"]
+        assert delivery["body"] is None
+        (refused,) = hub.data(RESEND, {"ids": [delivery["id"]]})["webhookResend"]["userErrors"]
+        assert refused["code"] in ("GONE", "INVALID")
+        assert "was erased with the person" in refused["message"]
+
+
+def test_a_delivery_on_its_way_is_made_anew_from_what_is_left(hub: Server) -> None:
+    with receiving() as receiver:
+        created = hub.data(ENDPOINT, {"input": {"url": receiver.url, "eventTypes": ["customer.created"]}})[
+            "webhookEndpointCreate"
+        ]
+        receiver.tell(secret=created["secret"], status=500)
+        number = person(hub)
+        wait_until(lambda: len(receiver.log()) == 1, 20)
+        erase(hub, number)
+        assert found(hub) == []
+        receiver.tell(status=204)
+        with hub.database.write(HUB) as tx:
+            tx.execute(sa.text("UPDATE webhook_delivery SET due_at = now() WHERE due_at IS NOT NULL"))
+        wait_until(lambda: len(receiver.log()) == 2, 20)
+        assert EMAIL in receiver.log()[0].raw.decode()
+        assert not [each for each in PERSONAL if each in receiver.log()[1].raw.decode()]
+        assert receiver.log()[0].id == receiver.log()[1].id
+
+
+def test_who_was_erased_takes_no_personal_data_any_more(hub: Server) -> None:
+    number = person(hub)
+    erase(hub, number)
+    order = {"number": "known", "status": "confirmed"}
+    assert written(hub.database, "order", order)[0].outcome == "updated"
+    for noun, row in (
+        ("customer", {"id": local(number), "email": "new@example.org"}),
+        ("customer", {"id": local(number), "addresses": [{"code": "home", "city": "Bonn", "country": "DE"}]}),
+        ("customer", {"id": local(number), "identifiers": [{"type": "email", "value": "new@example.org"}]}),
+        ("order", {"number": "known", "email": "new@example.org"}),
+    ):
+        (refused,) = written(hub.database, noun, row)
+        assert refused.outcome == "refused", row
+        assert "was erased and takes no personal data any more" in refused.errors[0].message
+    again = erase(hub, number)
+    assert again["userErrors"] == []
+    assert again["erasure"]["id"]
+
+
+def test_a_customer_that_was_deleted_is_erased_from_the_feed(hub: Server) -> None:
+    number = person(hub)
+    with hub.database.write(WRITER) as tx:
+        tx.execute(sa.text('DELETE FROM "order"'))
+        tx.execute(sa.text("DELETE FROM customer"))
+    settled(hub)
+    assert found(hub)
+    assert erase(hub, number)["userErrors"] == []
+    assert found(hub) == []
+    assert verify.verify(hub.database).faults == []
+
+
+def test_others_keep_what_is_theirs(hub: Server) -> None:
+    other = {
+        "given_name": "Bela",
+        "email": "bela@example.org",
+        "identifiers": [{"type": "email", "value": "bela@example.org"}],
+    }
+    written(hub.database, "customer", other)
+    written(
+        hub.database,
+        "order",
+        {"number": "belas", "channel": {"key": "web"}, "email": "bela@example.org", "lines": []},
+    )
+    number = person(hub)
+    settled(hub)
+    before = dumped(hub).count("bela@example.org")
+    erase(hub, number)
+    assert dumped(hub).count("bela@example.org") == before > 4
+
+
+def test_a_reason_is_needed_and_names_nobody(hub: Server) -> None:
+    number = person(hub)
+    for reason, code, says in (
+        (" ", "REQUIRED", "An erasure needs a reason"),
+        (f"{EMAIL} asked for it", "INVALID", "The reason names the person"),
+        ("for adalwine wintersteiner", "INVALID", "The reason names the person"),
+        ("x" * 501, "INVALID", "give at most 500"),
+    ):
+        done = erase(hub, number, reason)
+        assert (done["erasedId"], done["erasure"]) == (None, None)
+        (error,) = done["userErrors"]
+        assert (error["field"], error["code"]) == (["reason"], code)
+        assert says in error["message"]
+    writer = hub.new_token(Wish(kind="app", name="app", scopes=("customers:read", "customers:write")))
+    (error,) = hub.graphql(ERASE, {"id": number, "reason": "x"}, token=writer)["errors"]
+    assert error["extensions"]["code"] == "FORBIDDEN"
+    assert "customers:erase" in error["message"]
+    assert erase(hub, ids.encode("customer", 999_999))["userErrors"][0]["code"] == "NOT_FOUND"
+    assert all_rows(hub.database, "SELECT count(*) FROM customer WHERE email IS NOT NULL") == [(1,)]
+
+
+def test_the_same_request_again_is_answered_alike(hub: Server) -> None:
+    number = person(hub)
+    assert erase(hub, number, key="k") == erase(hub, number, key="k")
+    assert all_rows(hub.database, "SELECT count(*) FROM erasure") == [(1,)]
+
+
+def test_what_is_written_meanwhile_is_erased_or_refused(hub: Server) -> None:
+    """Writers of the same customer's orders and addresses race with the erasure."""
+    number = person(hub)
+    start = threading.Barrier(5)
+    outcomes: list[str] = []
+
+    def write(place: int) -> None:
+        start.wait()
+        for turn in range(10):
+            address = {"code": f"a{place}-{turn}", "city": "Adalwinestadt", "country": "DE"}
+            row = {
+                "number": f"race-{place}-{turn}",
+                "channel": {"key": "web"},
+                "customer": {"id": local(number)},
+                "email": EMAIL,
+                "lines": [],
+            }
+            noun, each = (
+                ("customer", {"id": local(number), "addresses": [address]}) if place % 2 else ("order", row)
+            )
+            try:
+                outcomes.append(written(hub.database, noun, each)[0].outcome)
+            except sa.exc.OperationalError:  # a deadlock, which a mutation would try again
+                outcomes.append("deadlock")
+
+    threads = [threading.Thread(target=write, args=(place,)) for place in range(4)]
+    for each in threads:
+        each.start()
+    start.wait()
+    assert erase(hub, number)["userErrors"] == []
+    for each in threads:
+        each.join()
+    settled(hub)
+    assert found(hub) == []
+    assert "Adalwinestadt" not in dumped(hub)
+    assert "refused" in outcomes
+    assert verify.verify(hub.database).faults == []
