@@ -54,7 +54,17 @@ def planted(
     if sequencer:
         fault += _rewritten(url, "hub_sequence", sequencer)
     writers = ("sql1", "sql2")
-    ways = Ways(seconds=2, seed=1, kills=False, writers=writers, plans=plans, planted=fault, peace=peace)
+    ways = Ways(
+        seconds=2,
+        seed=1,
+        kills=False,
+        writers=writers,
+        plans=plans,
+        planted=fault,
+        peace=peace,
+        late=0.3,
+        least=80,
+    )
     return attack_on(url, folder, ways)
 
 

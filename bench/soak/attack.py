@@ -27,9 +27,11 @@ from hub import ids
 
 RELAYS = 2
 STEP_SECONDS = 0.05
+KILL_SECONDS = (2.5, 6.5)
+"""Between two kills of relays: about the five seconds after which another one takes over what it was sending."""
+
 BACK_SECONDS = 2.0
 PEACE_SECONDS = 120.0
-LATE_SECONDS = 2.0
 
 CHANGES = """query ($after: String) { changes(after: $after, first: 1000) {
     nodes { sequence type events entityType entityId entityVersion kind changedPaths { path old new } reason actor }
@@ -42,7 +44,8 @@ WRITERS = ("sql1", "sql2", "api3", "imp4")
 class Ways:
     """How a soak is led. ``plant``: a fault in the relays. ``planted``: SQL run when everything stands.
 
-    ``peace``: seconds that everything may take to arrive afterwards.
+    ``peace``: seconds that everything may take to arrive afterwards. ``late``: seconds that a transaction may stay open.
+    ``least``: transactions that must have been tried before the attack may end; a busy machine needs longer for them.
     """
 
     seconds: float
@@ -53,6 +56,8 @@ class Ways:
     plant: Plant | None = None
     planted: str | None = None
     peace: float = PEACE_SECONDS
+    late: float = 2.0
+    least: int = 20
     tell: Callable[[str], None] = lambda _: None
 
 
@@ -127,7 +132,7 @@ class Attack:
     def _writer(self, name: str, place: int, stop: Event) -> Any:
         seed = self.ways.seed + place
         if name.startswith("sql"):
-            late = LATE_SECONDS if name == "sql2" else 0.0
+            late = self.ways.late if name == "sql2" else 0.0
             return _process(self.context, sql_writer.write, self.ground, name, seed, late, stop)
         target = api_writer.write if name.startswith("api") else import_writer.write
         return _process(self.context, target, self.ground, name, seed, stop)
@@ -141,14 +146,14 @@ class Attack:
         """Until time is up: relays die all the time, receivers now and then, the server and PostgreSQL once a minute."""
         began, share = time.monotonic(), self.ways.seconds / max(1, round(self.ways.seconds / 60))
         plan: list[tuple[Callable[[], None], tuple[float, float]]] = [
-            (self._kill_relay, (0.7, 4.0)),
+            (self._kill_relay, KILL_SECONDS),
             (self._kill_receiver, (2.0, 4.0)),
             (self._crash, (share * 0.9, share * 1.1)),
             (self._kill_server, (share * 0.9, share * 1.1)),
         ]
         due = {kill: began + self.chance.uniform(*pause) for kill, pause in plan}
         due[self._crash], due[self._kill_server] = began + share * 0.45, began + share * 0.7
-        while (now := time.monotonic()) < began + self.ways.seconds:
+        while (now := time.monotonic()) < began + self.ways.seconds or not self._tried_enough():
             self._start_receivers(now - began)
             for kill, pause in plan if self.ways.kills else ():
                 if due[kill] <= now:
@@ -157,6 +162,10 @@ class Attack:
                     due[kill] = time.monotonic() + self.chance.uniform(*pause)
             self._tend()
             time.sleep(STEP_SECONDS)
+
+    def _tried_enough(self) -> bool:
+        tried = sum(1 for name in self.ways.writers for _ in journal.read(self.ground.journal(name)))
+        return tried >= self.ways.least
 
     def _start_receivers(self, passed: float) -> None:
         for each in self.endpoints:
