@@ -92,8 +92,11 @@ def _apart(work: Callable[[str, Path], None], url: str, path: Path) -> dict[str,
     here, there = spawning.Pipe()
     process = spawning.Process(target=_timed, args=(work, url, path, there))
     process.start()
-    found: dict[str, Any] = here.recv()
-    process.join()
+    there.close()  # so that a process that fails is not waited for
+    try:
+        found: dict[str, Any] = here.recv()
+    finally:
+        process.join()
     return found
 
 
