@@ -17,24 +17,14 @@ from sqlalchemy.orm import Mapped, mapped_column
 from hub import feed, ids
 from hub.channel import Channel
 from hub.db import Base, Id, Json
-from hub.errors import Forbidden, HubError, Invalid, Limit, NotFound, Path, Required
+from hub.errors import Forbidden, HubError, Invalid, NotFound, Path, Required
 from hub.viewer import Viewer
-from webhooks import delivery, event, filter_check, guard, header, lease, secret
+from webhooks import delivery, filter_check, header, lease, secret, setting
 from webhooks.guard import Allowed
 from webhooks.secret import Shown, Vault
 
 NOUN = "webhook_endpoint"
 """How its global ids call it."""
-
-TIMEOUTS = range(1, 31)
-IN_FLIGHT = range(1, 257)
-RATES = (0.01, 1_000.0)
-"""Requests per second: from one in 100 seconds on."""
-
-LONGEST_DOCUMENT = 20_000
-LONGEST_TEXT = 1_000
-MOST_SOURCES = 50
-SIGNING = ("v1", "v1a", "both")
 
 
 class Endpoint(Base):
@@ -274,10 +264,10 @@ def _blank() -> Json:
 def _checked(tx: sa.Connection, keeper: Keeper, given: Json, stands: Json) -> Json:
     """The row that comes of it: what stands, and over it what is given."""
     row = {name: value for name, value in stands.items() if name in SAVED}
-    for name, check in _CHECKS.items():
+    for name, check in setting.CHECKS.items():
         if given.get(name) is not None:
             with under(name):
-                row[name] = check(given[name], keeper)
+                row[name] = check(given[name], keeper.allowed)
         elif name in given and Endpoint.__table__.columns[name].nullable:
             row[name] = None
     if "channel" in given:
@@ -337,67 +327,6 @@ def position(tx: sa.Connection, text: str) -> int:
         raise Invalid(str(wrong)) from wrong
     feed.read_ends(tx).check(at)
     return at.sequence
-
-
-def _document(text: str, _keeper: Keeper) -> str:
-    if len(text) > LONGEST_DOCUMENT:
-        raise Limit(f"A payload document has at most {LONGEST_DOCUMENT} characters, not {len(text)}.")
-    return text
-
-
-def _description(text: str, _keeper: Keeper) -> str:
-    if len(text) > LONGEST_TEXT:
-        raise Limit(f"A description has at most {LONGEST_TEXT} characters, not {len(text)}.")
-    return text
-
-
-def _rate(value: float, _keeper: Keeper) -> float:
-    least, most = RATES
-    if not least <= value <= most:
-        raise Invalid(f"A rate is {least:g} to {most:g} requests per second, not {value:g}.")
-    return value
-
-
-def _sources(given: Sequence[str], _keeper: Keeper) -> list[str] | None:
-    if len(given) > MOST_SOURCES:
-        raise Limit(f"At most {MOST_SOURCES} sources are ignored, not {len(given)}.")
-    for place, name in enumerate(given):
-        if not name.strip():
-            raise Invalid("A source has a name, such as erp.", (place,))
-    return list(dict.fromkeys(given)) or None
-
-
-def _signing(value: str, _keeper: Keeper) -> str:
-    if value not in SIGNING:
-        raise Invalid(f"Deliveries are signed by {', '.join(SIGNING)}, not {value}.")
-    return value
-
-
-def _range(what: str, numbers: range) -> Callable[[int, Keeper], int]:
-    def check(value: int, _keeper: Keeper) -> int:
-        if value not in numbers:
-            raise Invalid(f"{what} is {numbers.start} to {numbers.stop - 1}, not {value}.")
-        return value
-
-    return check
-
-
-_CHECKS: dict[str, Callable[[Any, Keeper], Any]] = {
-    "url": lambda text, keeper: guard.address(text, keeper.allowed),
-    "description": _description,
-    "event_types": lambda asked, _: event.check(asked),
-    "document": _document,
-    "thin": lambda value, _: value,
-    "filter": lambda tree, _: tree,
-    "ignore_sources": _sources,
-    "signing": _signing,
-    "timeout": _range("A timeout in seconds", TIMEOUTS),
-    "rate": _rate,
-    "in_flight": _range("The number of requests at one time", IN_FLIGHT),
-    "ordered": lambda value, _: value,
-    "verify": lambda value, _: value,
-}
-"""What may be given, and how it is checked. A null clears what may be null."""
 
 
 def _channel(tx: sa.Connection, code: str | None, within: list[int] | None) -> int | None:
