@@ -2,6 +2,7 @@
 
 The order matters. Versions are bumped in the order of (type, id), so that commits do not wait for each other in a
 circle; a record's id is drawn while its version's row is locked, so that the order of ids is the order of versions.
+A record's time is that of the flush: a transaction that was open for an hour has not waited for the relay for an hour.
 """
 
 from __future__ import annotations
@@ -139,7 +140,7 @@ RECORD = """
     SELECT NEW.token, r.event, r.aggregate, r.aggregate_id, b.version, r.kind,
         r.event || ARRAY(
             SELECT DISTINCT meaning FROM unnest(r.meanings) AS meaning WHERE meaning <> r.event ORDER BY meaning),
-        r.changes, hub_actor(), hub_source(), nullif(current_setting('hub.reason', true), ''), now()
+        r.changes, hub_actor(), hub_source(), nullif(current_setting('hub.reason', true), ''), clock_timestamp()
     FROM record r JOIN bumped b ON b.type = r.aggregate AND b.id = r.aggregate_id
     ORDER BY r.aggregate, r.aggregate_id
     ON CONFLICT (token, aggregate, aggregate_id) DO UPDATE SET
@@ -177,7 +178,7 @@ BEGIN
             actor, source, reason, occurred_at)
         VALUES (mine, its_event, one.aggregate, one.aggregate_id, its_version, its_kind, its_events,
             jsonb_build_array({told}), hub_actor(), hub_source(),
-            nullif(current_setting('hub.reason', true), ''), now());
+            nullif(current_setting('hub.reason', true), ''), clock_timestamp());
 END $$;
 """
 

@@ -545,3 +545,11 @@ def test_provenance_is_never_captured() -> None:
 def test_functions_for_columns_and_checks(database: Database, sql: str, expected: object) -> None:
     with database.read() as tx:
         assert run(tx, f"SELECT {sql}") == [(expected,)]
+
+
+def test_a_change_happens_at_the_end_of_its_transaction(log: Log, database: Database) -> None:
+    after = drain(database)
+    with database.write(capturing.ERP) as tx:
+        run(tx, "UPDATE product SET slug = 'slowly' WHERE id = 1; SELECT pg_sleep(0.3)")
+        began = run(tx, "SELECT now()")[0][0]
+    assert (only(log.since(after))["occurred_at"] - began).total_seconds() >= 0.3
