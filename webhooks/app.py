@@ -20,6 +20,9 @@ from webhooks.secret import Vault
 from webhooks.sender import Sender, Ways
 
 CONNECTIONS = 6
+STOP_SECONDS = 0.05
+"""How late it is seen that the relay is to stop."""
+
 RENDER_MILLISECONDS = 15_000
 """How long a statement of a payload document may take."""
 
@@ -61,7 +64,8 @@ async def run(url: str, settings: Settings, renderer: Renderer, stop: Event, fig
         figures.in_flight = lambda: sender.in_flight
         sending = asyncio.create_task(sender.run(ending))
         beside = housekeeping.tasks(database, sender, figures, settings.feed_days)
-        await asyncio.to_thread(stop.wait)
+        while not stop.is_set():  # a thread that waits for it would keep a process that fails from ending
+            await asyncio.sleep(STOP_SECONDS)
         ending.set()
         await sending
         for task in beside:

@@ -66,7 +66,7 @@ WATCHED = sa.text(
 # Delivered ones are forgotten after some days, like the records themselves.
 COUNTED = """
     SELECT count(*) AS matching, count(d.id) AS deliveries,
-        (array_agg(m.sequence ORDER BY m.sequence) FILTER (WHERE d.id IS NULL))[:{named}] AS missing
+        (array_agg(m.sequence ORDER BY m.sequence) FILTER (WHERE d.id IS NULL))[1\\:{named}] AS missing
     FROM (SELECT e.id AS endpoint_id, f.sequence {matching}
         AND f.sequenced_at > now() - make_interval(days => :days) + interval '1 hour'
         AND (hears.channels IS NULL OR f.aggregate <> 'stock' AND hub_concerns(f.aggregate, -1, '[]', ARRAY[-1]))) m
@@ -75,7 +75,7 @@ COUNTED = """
 
 STUCK = sa.text(
     f"""
-    SELECT count(*) AS count, (array_agg(d.id ORDER BY d.id))[:{NAMED}] AS ids
+    SELECT count(*) AS count, (array_agg(d.id ORDER BY d.id))[1\\:{NAMED}] AS ids
     FROM webhook_delivery d JOIN webhook_endpoint e ON e.id = d.endpoint_id
     WHERE d.endpoint_id = :id AND d.delivered_at IS NULL AND d.due_at IS NULL AND d.parked_at IS NULL
         AND (NOT e.ordered OR NOT EXISTS (

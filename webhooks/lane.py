@@ -53,15 +53,19 @@ FAN_OUT = """
     ON CONFLICT (endpoint_id, sequence) DO NOTHING
     """
 
-# What a change is to an endpoint's channels is only looked at where it has some.
+# What a change is to an endpoint's channels is only looked at where it has some: OFFSET keeps the function from being
+# called for everyone. Events are looked at before that, and after, when some may be no concern of the channels.
 MATCHING = """
         FROM unnest(CAST(:ids AS bigint[]), CAST(:aggregates AS text[])) AS seen (id, aggregate)
         JOIN webhook_endpoint e ON e.id = seen.id
         JOIN feed f ON f.aggregate = seen.aggregate AND f.sequence > :after AND f.sequence <= :through
+            AND (e.event_types IS NULL OR f.events && e.event_types
+                OR split_part(f.type, '.', 1) || '.*' = ANY (e.event_types))
         CROSS JOIN LATERAL (SELECT CASE WHEN e.channel_id IS NULL THEN e.channel_ids ELSE ARRAY[e.channel_id] END
             AS channels) hears
-        LEFT JOIN LATERAL hub_view(f.aggregate, f.aggregate_id, f.type, f.events, f.changes, hears.channels) shown
-            ON hears.channels IS NOT NULL
+        LEFT JOIN LATERAL (
+            SELECT * FROM hub_view(f.aggregate, f.aggregate_id, f.type, f.events, f.changes, hears.channels)
+            WHERE hears.channels IS NOT NULL OFFSET 0) shown ON true
         CROSS JOIN LATERAL (SELECT CASE WHEN hears.channels IS NULL THEN f.events ELSE shown.events END AS events) told
         WHERE told.events IS NOT NULL
         AND (e.event_types IS NULL OR told.events && e.event_types

@@ -45,7 +45,7 @@ class Rendered:
     filtered: list[Claimed] = field(default_factory=list)
 
 
-# An endpoint with channels is told what a change is to them.
+# An endpoint with channels is told what a change is to them; OFFSET keeps the function from being called for others.
 RECORDS = sa.text(
     """
     SELECT w.delivery, f.sequence, f.type, f.version, f.kind, f.source, f.occurred_at,
@@ -57,8 +57,9 @@ RECORDS = sa.text(
     JOIN webhook_endpoint e ON e.id = w.endpoint
     CROSS JOIN LATERAL (SELECT CASE WHEN e.channel_id IS NULL THEN e.channel_ids ELSE ARRAY[e.channel_id] END
         AS channels) hears
-    LEFT JOIN LATERAL hub_view(f.aggregate, f.aggregate_id, f.type, f.events, f.changes, hears.channels) shown
-        ON hears.channels IS NOT NULL
+    LEFT JOIN LATERAL (
+        SELECT * FROM hub_view(f.aggregate, f.aggregate_id, f.type, f.events, f.changes, hears.channels)
+        WHERE hears.channels IS NOT NULL OFFSET 0) shown ON true
     """
 )
 

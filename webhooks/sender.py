@@ -46,6 +46,9 @@ GAP_SECONDS = 0.003
 
 DOWN_SECONDS = 1.0
 RENDER_SECONDS = 20.0
+RENDERS = 8
+"""Endpoints whose bodies are made at one time: more would only make each take longer."""
+
 AT_ONCE = 2_000
 """Requests under way at one time in this process; each busy endpoint has an equal share of them."""
 
@@ -86,6 +89,7 @@ class Sender:
         self._work: set[asyncio.Task[None]] = set()
         self._flights: dict[asyncio.Task[None], Courier] = {}
         self._rendered: asyncio.Queue[Rendered] = asyncio.Queue()
+        self._making = asyncio.Semaphore(RENDERS)
         self._tried: list[Tried] = []
         self._expiry: asyncio.TimerHandle | None = None
         self._stopping = False
@@ -289,8 +293,9 @@ class Sender:
         self.ring()
 
     async def _make(self, part: Lot) -> None:
-        async with asyncio.timeout(RENDER_SECONDS):
-            self._rendered.put_nowait(await lot.render(part, self._render))
+        async with self._making, asyncio.timeout(RENDER_SECONDS):
+            made = await lot.render(part, self._render)
+        self._rendered.put_nowait(made)
 
     async def _keeping(self) -> None:
         """Store bodies as they are made, many in one transaction, and only then send."""

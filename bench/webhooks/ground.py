@@ -18,7 +18,7 @@ from webhooks.secret import Vault
 VARIANTS = 2_000
 PER_PRODUCT = 10
 WRITER = Writer(actor="bench", source="erp")
-DOCUMENT = "query ($id: ID!) { stock(id: $id) { onHand reserved variant { sku product { slug } } } }"
+DOCUMENT = "query ($id: ID!) { node(id: $id) { ... on StockLevel { onHand reserved variant { sku product { slug } } } } }"
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def _endpoint(database: Database, ready: Shop, address: str, number: int, *, doc
         "url": f"{address}/{number}",
         "event_types": ["stock.updated"],
         "scopes": sorted(who.scopes),
-        "document": DOCUMENT.replace("{ onHand", f"{{ number{number}: id onHand") if documents else None,
+        "document": DOCUMENT.replace("onHand", f"level{number}: onHand") if documents else None,
         "thin": not documents,
         "in_flight": 32,
         "created_by": "bench",
