@@ -61,7 +61,6 @@ def test_a_mirror_of_some_types_holds_only_those(server: Server, tmp_path: Path)
 def test_a_mirror_that_is_killed_again_and_again_is_the_database(server: Server, tmp_path: Path) -> None:
     file, stop = tmp_path / "mirror.jsonl", threading.Event()
     with server.database.write(ERP) as tx:
-        run(tx, SHOP)
         run(
             tx, "INSERT INTO product (product_type_id, slug) SELECT 1, 'p' || n FROM generate_series(1, 30) n"
         )
