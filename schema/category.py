@@ -67,12 +67,11 @@ class Membership:
 
 def _in_category(frame: Frame, value: Membership, _: Where) -> sa.ColumnElement[bool]:
     table, link = Table.__table__, ProductCategory.__table__.alias()
-    tree = (
-        sa.select(table.c.id).where(*_named(table, value)).cte("category_tree", recursive=value.subcategories)
-    )
+    # Without a name of its own: a filter may ask for several categories.
+    tree = sa.select(table.c.id).where(*_named(table, value)).cte(recursive=value.subcategories)
     if value.subcategories:
         below = Table.__table__.alias()
-        tree = tree.union(sa.select(below.c.id).where(below.c.parent_id == tree.c.id))
+        tree = tree.union(sa.select(below.c.id).join(tree, below.c.parent_id == tree.c.id))
     return frame.id.in_(sa.select(link.c.product_id).where(link.c.category_id.in_(sa.select(tree.c.id))))
 
 

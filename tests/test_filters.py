@@ -99,6 +99,11 @@ def skus(ask: Asking, filter_: str) -> list[str]:
         ('{category: {code: "tops", subcategories: false}}', ["beta"]),
         ('{category: {code: "shirts"}}', ["alpha"]),
         ('{category: {code: "none"}}', []),
+        (
+            '{or: [{category: {code: "tops", subcategories: false}}, {category: {code: "shirts"}}]}',
+            ["alpha", "beta"],
+        ),
+        ('{category: {code: "tops"}, not: {category: {code: "shirts"}}}', ["beta"]),
         ("{category: {}}", []),
         # Moments.
         ('{updatedAt: {gt: "2020-01-01T00:00:00Z"}}', ALL),
@@ -287,6 +292,11 @@ def test_a_filter_is_no_way_to_guess_what_is_not_seen(ask: Asking) -> None:
 def test_sort(ask: Asking, sort: str, expected: list[str]) -> None:
     query = f'{{ products(sort: {sort}, channel: "web") {{ nodes {{ slug }} }} }}'
     assert names(ask(query)["products"]) == expected
+
+
+def test_a_category_with_all_below_it_filters_a_list_below_too(ask: Asking) -> None:
+    query = '{ productType(code: "shirt") { products(filter: {category: {code: "tops"}}) { nodes { slug } } } }'
+    assert names(ask(query)["productType"]["products"]) == ["alpha", "beta"]
 
 
 def test_filters_and_sorts_work_below_too(ask: Asking) -> None:
