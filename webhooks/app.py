@@ -64,7 +64,8 @@ async def run(url: str, settings: Settings, renderer: Renderer, stop: Event, fig
         figures.in_flight = lambda: sender.in_flight
         sending = asyncio.create_task(sender.run(ending))
         beside = housekeeping.tasks(database, sender, figures, settings.feed_days)
-        while not stop.is_set():  # a thread that waits for it would keep a process that fails from ending
+        # A thread that waited for it would keep a process that fails from ending.
+        while not stop.is_set():  # noqa: ASYNC110 - it is another thread's event
             await asyncio.sleep(STOP_SECONDS)
         ending.set()
         await sending

@@ -18,7 +18,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from time import monotonic
 from typing import Any, Concatenate, ParamSpec, TypeVar
-from uuid import uuid4
 
 import sqlalchemy as sa
 
@@ -28,6 +27,7 @@ from webhooks import due, endpoint, lease, lot, schedule, standing, turn, verifi
 from webhooks.body import Render
 from webhooks.courier import Courier
 from webhooks.delivery import Claimed, Tried
+from webhooks.holder import Holder
 from webhooks.lot import Lot, Rendered
 from webhooks.pace import Pace
 from webhooks.post import Answer, Post, clean
@@ -39,7 +39,7 @@ T = TypeVar("T")
 P = ParamSpec("P")
 
 TICK_SECONDS = 0.25
-"""How late it is seen that an endpoint was added, changed, or told to hurry by another process."""
+"""How late it is seen that an endpoint was changed, or told to hurry, by another process."""
 
 GAP_SECONDS = 0.003
 """The pause between two turns, in which more comes together."""
@@ -49,8 +49,12 @@ RENDER_SECONDS = 20.0
 RENDERS = 8
 """Endpoints whose bodies are made at one time: more would only make each take longer."""
 
-AT_ONCE = 2_000
+LEAST = 64
+MOST = 2_048
 """Requests under way at one time in this process; each busy endpoint has an equal share of them."""
+
+LATE_SECONDS = 0.1
+"""How late this process may be with its own work before it sends half as much at one time."""
 
 THREADS = 4
 
@@ -80,8 +84,8 @@ class Sender:
         self._render = render
         self._ways = ways
         self._loop = asyncio.get_running_loop()
-        self._holder = uuid4()
-        self._valid_until = 0.0
+        self._holder = Holder(database, ways.lease, self._hold)
+        self._at_once = self._share = 4 * LEAST
         self._couriers: dict[int, Courier] = {}
         self._unnoted: set[int] = set()
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="webhooks")
@@ -91,7 +95,6 @@ class Sender:
         self._rendered: asyncio.Queue[Rendered] = asyncio.Queue()
         self._making = asyncio.Semaphore(RENDERS)
         self._tried: list[Tried] = []
-        self._expiry: asyncio.TimerHandle | None = None
         self._stopping = False
 
     def ring(self) -> None:
@@ -105,9 +108,9 @@ class Sender:
     @property
     def endpoints(self) -> list[int]:
         """The endpoints that this process holds and sends to."""
-        if monotonic() >= self._valid_until:
+        if not self._holder.remaining:
             return []
-        return [number for number, courier in self._couriers.items() if not courier.leaving]
+        return [number for number, courier in list(self._couriers.items()) if not courier.leaving]
 
     @property
     def in_flight(self) -> dict[int, int]:
@@ -116,11 +119,11 @@ class Sender:
 
     async def run(self, stop: asyncio.Event, grace: float = 5.0) -> None:
         """Send until ``stop`` is set; then wait ``grace`` seconds for answers, and give the rest back."""
-        loops = [asyncio.create_task(each) for each in (self._holding(), self._keeping(), self._hearing())]
+        self._holder.start()
+        loops = [asyncio.create_task(each) for each in (self._watching(), self._keeping(), self._hearing())]
         await self._turns(stop, grace)  # what cannot be noted in time is repeated
         await self._cancel([*self._work, *self._flights, *loops])
-        with suppress(sa.exc.SQLAlchemyError):
-            await self._write(lease.leave, self._holder)
+        await asyncio.to_thread(self._holder.leave)
         self._threads.shutdown()
 
     async def _hearing(self) -> None:
@@ -138,30 +141,19 @@ class Sender:
 
     # Holding: which endpoints are this process's.
 
-    async def _holding(self) -> None:
+    async def _watching(self) -> None:
+        """Look after what changes by itself: settings, pauses that end, a lease that could not be renewed."""
         while True:
-            started = monotonic()
-            try:
-                held = await self._write(lease.hold, self._holder, self._ways.lease, self._left())
-            except Exception:
-                log.exception("The sender cannot renew its lease and tries again.")
-                await asyncio.sleep(DOWN_SECONDS)
-                continue
-            self._renewed(started + self._ways.lease)
-            self._match(held)
+            woke = monotonic() + TICK_SECONDS
+            await asyncio.sleep(TICK_SECONDS)
+            late = monotonic() - woke
+            self._at_once = (
+                max(LEAST, self._at_once // 2) if late > LATE_SECONDS else min(MOST, self._at_once + LEAST)
+            )
+            if self._couriers and not self._holder.remaining:
+                self._expired()
             await self._refresh()
             self.ring()
-            await asyncio.sleep(TICK_SECONDS)
-
-    def _left(self) -> list[int]:
-        return [number for number, each in self._couriers.items() if each.leaving and not each.taken]
-
-    def _renewed(self, until: float) -> None:
-        self._valid_until = until
-        if self._expiry is not None:
-            self._expiry.cancel()
-        loop = asyncio.get_running_loop()
-        self._expiry = loop.call_later(until - monotonic(), self._expired)
 
     def _expired(self) -> None:
         """Another process may hold the endpoints from now on: nothing of ours may be under way any more."""
@@ -169,6 +161,10 @@ class Sender:
         self._couriers.clear()
         for flight in self._flights:
             flight.cancel()
+
+    def _hold(self, held: lease.Held) -> None:
+        with suppress(RuntimeError):  # the loop has ended
+            self._loop.call_soon_threadsafe(self._match, held)
 
     def _match(self, held: lease.Held) -> None:
         for number in self._couriers.keys() - held.own:
@@ -181,6 +177,10 @@ class Sender:
             courier.leaving = number in held.leaving
             if courier.leaving:
                 courier.drop()
+        self._holder.done = [
+            number for number, each in self._couriers.items() if each.leaving and not each.taken
+        ]
+        self.ring()
 
     async def _refresh(self) -> None:
         """See what was changed about endpoints for which something waits here, or whose breaker is open."""
@@ -221,13 +221,14 @@ class Sender:
 
     async def _turn(self) -> None:
         tried, self._tried = self._tried, []
+        self._divide()
         try:
             await self._stand(tried)
             rooms = {number: room for number in self.endpoints if (room := self._room(number)) > 0}
             taken = self._unnoted.union(*(self._couriers[number].taken for number in rooms))
             among = [] if self._stopping else self.endpoints
             read = monotonic()
-            result = await self._write(turn.do, self._holder, self._vault, Ask(tried, among, rooms, taken))
+            result = await self._write(turn.do, self._holder.id, self._vault, Ask(tried, among, rooms, taken))
         except (sa.exc.DataError, sa.exc.IntegrityError):
             log.exception("Outcomes of %d deliveries cannot be stored together.", len(tried))
             for each in tried:
@@ -245,12 +246,12 @@ class Sender:
 
     def _room(self, number: int) -> int:
         courier = self._couriers[number]
-        return courier.room(monotonic(), self._at_once) if courier.way and not self._stopping else 0
+        return courier.room(monotonic(), self._share) if courier.way and not self._stopping else 0
 
-    @property
-    def _at_once(self) -> int:
+    def _divide(self) -> None:
+        """How many requests an endpoint may have under way, so that each busy one has as many."""
         busy = sum(1 for each in self._couriers.values() if each.taken)
-        return max(1, AT_ONCE // max(busy, 1))
+        self._share = max(1, self._at_once // max(busy, 1))
 
     def _begin(self, found: Lot, read: float, rooms: dict[int, int]) -> bool:
         """Begin with what was taken; gives whether there may be more."""
@@ -330,7 +331,7 @@ class Sender:
         """Send what may go now, and come back when more may."""
         while courier.ready and courier.way is not None and not self._stopping:
             now = monotonic()
-            wait = courier.wait(now, self._at_once) if now < self._valid_until else TICK_SECONDS
+            wait = courier.wait(now, self._share) if self._holder.remaining else TICK_SECONDS
             if wait > 0:
                 if wait < TICK_SECONDS:
                     asyncio.get_running_loop().call_later(wait, self._pump, courier)
@@ -454,7 +455,7 @@ class Sender:
         plain = replace(each, error="What came back cannot be stored.", response=None, request=None)
         for form in (each, plain):
             try:
-                await self._persist(turn.do, self._holder, self._vault, Ask([form]))
+                await self._persist(turn.do, self._holder.id, self._vault, Ask([form]))
             except sa.exc.DBAPIError:
                 log.exception("An outcome cannot be stored.")
             else:
