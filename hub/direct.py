@@ -21,7 +21,7 @@ from sqlalchemy.dialects.postgresql import psycopg as driver
 
 DIALECT: sa.Dialect = driver.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy's dialects have no types
 PARAMETER = re.compile(r"%%|%\((\w+)\)s")
-PLAIN = (sa.String, sa.Numeric, sa.JSON.JSONPathType)
+PLAIN = (sa.String, sa.Numeric, sa.Boolean, sa.LargeBinary, sa.JSON.JSONPathType)
 """Types whose values say themselves what they are, or are sent as text that PostgreSQL reads as what it needs."""
 PREPARED_AFTER = 1
 """How often a connection runs a statement before it keeps it prepared."""
@@ -100,9 +100,7 @@ def wire(value: Any) -> Any:
 
     psycopg chooses a type by how large a number is, and PostgreSQL would prepare the statement anew for each.
     """
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int):
+    if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     if isinstance(value, datetime):
         return value.isoformat()

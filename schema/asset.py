@@ -93,7 +93,9 @@ OF_VARIANT = _of_variant()
 class AssetLink:
     """An asset as it is shown with a product or variant."""
 
-    asset: Asset | None = one("Asset", "The asset; null for a token that does not see it.", via="asset_id")
+    asset: Asset | None = one(
+        "Asset", "The asset; null for a token that does not see it.", via="asset_id", same_rule=True
+    )
     role: str = column("What it is shown as: gallery, manual or any other role.", filter=True)
     position: int = column("Its place among the assets shown.")
     inherited: bool = column("Whether a variant has it from its product.")

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 DEFINING = ("id", "code", "type", "localizable", "per_channel", "unit_family", "unit", "rules")
 """The columns of an attribute that its values are read by."""
 
+AXES = "axes"
+"""The column of values that tell variants apart: they are the same everywhere."""
+
 Place = tuple[str, str]
 """Channel and locale that a value is kept for, ``*`` for all."""
 
@@ -34,14 +37,14 @@ class Known:
 
 
 class Leaf(NamedTuple):
-    """One stored value, where it stands, and who wrote what stands there."""
+    """One stored value and where it stands. ``column``: axes or attributes; ``provenance``: that of the row it is in."""
 
     known: Known
     channel: str | None
     locale: str | None
     inherited: bool
     stored: Any
-    path: str
+    column: str
     provenance: Mapping[str, Sequence[str]]
 
     @property
@@ -52,7 +55,9 @@ class Leaf(NamedTuple):
     @property
     def written(self) -> Sequence[str]:
         """Who wrote the value: the nearest entry, upwards from the value itself."""
-        path = self.path
+        path = f"{self.column}/{self.known.definition.code}"
+        if self.column != AXES:
+            path += f"/{self.channel or ALL}/{self.locale or ALL}"
         while path and path not in self.provenance:
             path = path.rpartition("/")[0]
         return self.provenance[path or "*"]
@@ -85,18 +90,8 @@ def places(definition: Definition, scope: Scope) -> tuple[Place, ...]:
     return tuple((channel, locale) for channel in channels for locale in locales)
 
 
-def leaf(stored: Mapping[str, Any], looked: Sequence[Place]) -> Place | None:
-    """The first of these places that has a value among those of one code; null without one."""
-    for place in looked:
-        channel, locale = place
-        if channel in stored and stored[channel].get(locale) is not None:
-            return place
-    return None
-
-
-@dataclass(frozen=True)
-class Level:
-    """The values that a row has of its own, or hands down."""
+class Level(NamedTuple):
+    """The values that a row has of its own, or hands down, by column."""
 
     columns: Mapping[str, Mapping[str, Any]]
     provenance: Mapping[str, Sequence[str]]
@@ -107,29 +102,20 @@ class Level:
         return set().union(*self.columns.values())
 
     def find(self, known: Known, looked: Sequence[Place]) -> Leaf | None:
-        """The value of an attribute at the first of the places where it is looked for."""
+        """The value of an attribute at the first of the places where it is looked for; an axis has but one place."""
         code = known.definition.code
         for column, values in self.columns.items():
-            if code not in values:
+            stored = values.get(code)
+            if stored is None:
                 continue
-            if column == "axes":
-                return Leaf(known, None, None, self.inherited, values[code], f"axes/{code}", self.provenance)
-            place = leaf(values[code], looked)
-            if place is not None:
-                return self._leaf(known, values[code], place)
+            if column == AXES:
+                return Leaf(known, None, None, self.inherited, stored, column, self.provenance)
+            for channel, locale in looked:
+                value = stored[channel].get(locale) if channel in stored else None
+                if value is not None:
+                    shown = (None if channel == ALL else channel, None if locale == ALL else locale)
+                    return Leaf(known, *shown, self.inherited, value, column, self.provenance)
         return None
-
-    def _leaf(self, known: Known, stored: Mapping[str, Any], place: Place) -> Leaf:
-        channel, locale = place
-        return Leaf(
-            known,
-            None if channel == ALL else channel,
-            None if locale == ALL else locale,
-            self.inherited,
-            stored[channel][locale],
-            f"attributes/{known.definition.code}/{channel}/{locale}",
-            self.provenance,
-        )
 
 
 def stored_codes(levels: Sequence[Level], codes: Sequence[str] | None) -> list[str]:

@@ -31,9 +31,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class OfLeaf(Spec):
-    """A field that is read from the stored value, and where it stands, alone."""
+    """A field that is read from the stored value, and where it stands, alone.
+
+    ``plain``: what of the leaf it is where that is neither list nor object, null for what is more than that.
+    """
 
     read: Callable[[Leaf], Any]
+    plain: str | None = None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -43,9 +47,9 @@ class Leading(Spec):
     to: Literal["attribute", "choice", "choices", "reference"]
 
 
-def _read(description: str, read: Callable[[Leaf], Any]) -> Any:
+def _read(description: str, read: Callable[[Leaf], Any], plain: str | None = None) -> Any:
     return Field(
-        spec=OfLeaf(description=description, read=read),
+        spec=OfLeaf(description=description, read=read, plain=plain),
         resolver=lambda source, _info, _arguments: read(source.leaf),
     )
 
@@ -114,16 +118,23 @@ class AttributeValue:
     leaf: strawberry.Private[Leaf]
     scope: strawberry.Private[Any]
 
-    code: str = _read("The attribute's code.", lambda leaf: leaf.known.definition.code)
+    code: str = _read(
+        "The attribute's code.", lambda leaf: leaf.known.definition.code, "known.definition.code"
+    )
     attribute: Attribute | None = _leading("The attribute.", "attribute", _attribute)
     channel: str | None = _read(
         "The code of the channel that the value is kept for; null: for all channels.",
         lambda leaf: leaf.channel,
+        "channel",
     )
     locale: str | None = _read(
-        "The locale that the value came from; null: it is for all locales.", lambda leaf: leaf.locale
+        "The locale that the value came from; null: it is for all locales.",
+        lambda leaf: leaf.locale,
+        "locale",
     )
-    inherited: bool = _read("Whether a variant has it from its product.", lambda leaf: leaf.inherited)
+    inherited: bool = _read(
+        "Whether a variant has it from its product.", lambda leaf: leaf.inherited, "inherited"
+    )
     not_applicable: bool = _read(
         "Whether the attribute is said not to apply, which is not the same as unknown. The value is null then.",
         lambda leaf: leaf.stored == NOT_APPLICABLE,
@@ -132,6 +143,7 @@ class AttributeValue:
         "The value as it is stored, whatever its type: text, number, boolean, list or object; null where the attribute "
         "does not apply. Decimals are text; a reference is an object with type and id.",
         _stored,
+        "stored",
     )
     source: str | None = _written("source", "The system that the value comes from.", lambda mark: mark[0])
     actor: str | None = _written("actor", "Who wrote the value, for example token:7.", lambda mark: mark[1])

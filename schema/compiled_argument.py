@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from graphql import FieldNode, GraphQLField, ValueNode, VariableNode
@@ -47,6 +48,21 @@ class Given:
         )
         check_storable(given)
         return self._field.missing | given
+
+
+class Arguments:
+    """What a request gives as the arguments of each field, read when somebody asks: they may be wrong."""
+
+    def __init__(self, given: Sequence[Given], variables: VariableValues) -> None:
+        self._given = given
+        self._variables = variables
+        self._known: dict[int, dict[str, Any]] = {}
+
+    def __getitem__(self, place: int) -> dict[str, Any]:
+        """The arguments of the field at a place. Raises what the ordinary executor answers with."""
+        if place not in self._known:
+            self._known[place] = self._given[place].read(self._variables)
+        return self._known[place]
 
 
 def _variables(node: FieldNode) -> list[str]:

@@ -48,12 +48,15 @@ class ValuesAt:
 
     def meet(self, reading: Reading) -> set[str]:
         """The codes that have values in the rows that were read."""
-        given = reading.arguments[self.given.place]
-        codes = [given["code"]] if self.single else given["codes"]
         levels = self._levels(reading)
+        codes = self._codes(reading) if levels else None
         met = [(key, some, stored_codes(some, codes)) for key, some in levels.items()]
         reading.met[self.place] = met
         return {code for _, _, wanted in met for code in wanted}
+
+    def _codes(self, reading: Reading) -> list[str] | None:
+        given = reading.arguments[self.given.place]
+        return [given["code"]] if self.single else given["codes"]
 
     def see(self, reading: Reading, known: dict[str, Known]) -> None:
         """Choose what the reader sees."""
@@ -131,12 +134,12 @@ def values(builder: Builder, seat: Seat, spec: Values, asked: Asked, row: Any, b
     if spec.inherits:
         at.handed = _handed(builder, seat, spec.inherits, by_id)
     builder.values.append(at)
-    shown = _Shown(builder, seat, at, row).each(asked.nodes)
+    each = _Shown(builder, seat, at, row).each(asked.nodes)
     leaves = builder.named(f"L{at.place}", f"v.leaves[{at.place}]")
     found = f"{leaves}[{seat.cell('id')}]"
     if not spec.single:
-        return f"list(map({shown}, {found}))"
-    first = builder.source.function("x", f"{shown}(x[0]) if x else None")
+        return f"{each}({found})"
+    first = builder.source.function("x", f"{each}(x)[0] if x else None")
     return asked.guarded(f"{first}({found})")
 
 
@@ -152,6 +155,10 @@ def _handed(builder: Builder, seat: Seat, inherits: str, by_id: Any) -> Handed:
     )
 
 
+SURE = {"String": "str", "JSON": "str", "Boolean": "bool"}
+"""The Python types that are in JSON what they are, by scalar."""
+
+
 class _Shown:
     """Compiles what is selected of attribute values, in terms of ``l``, the leaf."""
 
@@ -162,15 +169,16 @@ class _Shown:
         self._row = row
 
     def each(self, nodes: Sequence[FieldNode]) -> str:
-        """The function that shows a value in its type."""
-        functions = {}
-        for name, cls in TYPES.items():
-            type_ = self._builder.type(cls.__name__)
-            shown = self._builder.object(type_, nodes, self._field)
-            functions[name] = self._builder.source.function("l", shown)
+        """The function that shows values, each in its type."""
+        functions = {
+            name: self._builder.object("l", self._builder.type(cls.__name__), nodes, self._field)
+            for name, cls in TYPES.items()
+        }
+        if len(set(functions.values())) == 1:
+            return self._builder.source.function("x", f"list(map({functions.popitem()[1]}, x))")
         by_type = ", ".join(f"{name!r}: {function}" for name, function in functions.items())
         chosen = self._builder.named(f"T{self._at.place}", "{" + by_type + "}")
-        return self._builder.source.function("l", f"{chosen}[l.known.definition.type](l)")
+        return self._builder.source.function("x", f"[{chosen}[l.known.definition.type](l) for l in x]")
 
     def _field(self, asked: Asked) -> str:
         spec = getattr(asked.field, "spec", None)
@@ -190,7 +198,11 @@ class _Shown:
         if spec.requires is not None:
             self._take_provenance()
         made = f"{self._builder.source.constant(spec.read)}(l)"
-        return self._builder.plain(asked.definition.type, asked.nodes, made)
+        general = self._builder.plain(asked.definition.type, asked.nodes, made)
+        sure = SURE.get(str(asked.type))
+        if spec.plain is None or sure is None:
+            return general
+        return f"(l.{spec.plain} if type(l.{spec.plain}) is {sure} else {general})"
 
     def _take_provenance(self) -> None:
         self._at.provenance = self._seat.place("provenance")
@@ -226,7 +238,7 @@ class _Shown:
 
     def _one(self, level: Any, nodes: Sequence[FieldNode], key: str) -> str:
         row = self._row(self._builder, Seat(level, level.noun), nodes)
-        found = self._builder.source.function("r", f"None if r is None else {row}")
+        found = self._builder.source.function("r", f"None if r is None else {row}(r)")
         return f"{found}({self._builder.index(level)}.get({key}))"
 
     def _by_id(self, title: str, numbers: Callable[[Leaf], Iterable[int]]) -> ById:

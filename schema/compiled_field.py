@@ -12,9 +12,9 @@ from graphql import GraphQLLeafType
 
 from schema import ordinary, sql
 from schema.compiled_attribute import values
-from schema.compiled_level import ById, LookedUp, ManyOf
+from schema.compiled_level import ById, Join, LookedUp, ManyOf
 from schema.compiled_list import connection
-from schema.compiled_value import PYTHON, pattern, python_type
+from schema.compiled_value import AS_IT_IS, PYTHON, pattern, python_type
 from schema.compiler import MOST_JOINS, Asked, Builder, Seat
 from schema.declare import NOUNS
 from schema.selection import Unknown
@@ -42,10 +42,12 @@ Compile = Callable[[Builder, Seat, Any, Asked], str]
 
 
 def row(builder: Builder, seat: Seat, nodes: Any) -> str:
-    """The dictionary that a row becomes."""
+    """The function that makes the dictionary that a row becomes."""
     if builder.whole:
         _take_all(seat)
-    return builder.object(builder.type(seat.noun.title), nodes, lambda asked: _field(builder, seat, asked))
+    return builder.object(
+        "r", builder.type(seat.noun.title), nodes, lambda asked: _field(builder, seat, asked)
+    )
 
 
 def _take_all(seat: Seat) -> None:
@@ -85,18 +87,18 @@ def _column(builder: Builder, seat: Seat, spec: Column, asked: Asked) -> str:
 def _column_cell(seat: Seat, spec: Column, name: str) -> str:
     if spec.of == "own":
         return seat.cell(spec.name or name)
+    seat.level.reads_aggregate = True
     return seat.made(name, lambda frame, _: frame.column(spec, name), scoped=False)
 
 
 def _leaf(made: str, cell: str, *, nullable: bool, never_null: bool) -> str:
     """The expression of a column. What is text in JSON too needs no guard where the database keeps nulls out."""
-    if made == "held({})" and (nullable or never_null):
-        return cell
-    if not nullable:
-        return made.format(cell)
-    return f"(None if {cell} is None else {made.removeprefix('held(').removesuffix(')') if made.startswith('held(') else made})".format(
-        cell
-    )
+    if made == AS_IT_IS:
+        return cell if nullable or never_null else f"held({cell})"
+    value = made.format(cell)
+    if nullable:
+        return f"(None if {cell} is None else {value})"
+    return value if never_null and not made.startswith("json") else f"held({value})"
 
 
 def _python(seat: Seat, name: str) -> str:
@@ -147,10 +149,11 @@ def _one(builder: Builder, seat: Seat, spec: One, asked: Asked) -> str:
     target = NOUNS[spec.to]
     builder.opened(target)
     if not builder.whole and len(seat.path) < MOST_JOINS:
-        there = Seat(seat.level, target, (*seat.path, (spec.via, target)))
+        follows = spec.same_rule or seat.shows(target, "id", spec.via)
+        there = Seat(seat.level, target, (*seat.path, Join(spec.via, target, follows)))
         absent = "None" if asked.nullable else "bail()"
         found = row(builder, there, asked.nodes)
-        return f"({found} if {there.cell('id')} is not None else {absent})"
+        return f"({found}(r) if {there.cell('id')} is not None else {absent})"
     level = by_id(builder, seat, spec.via, target)
     return asked.guarded(one_of(builder, level, asked.nodes, seat.cell(spec.via)))
 
@@ -171,7 +174,7 @@ def below(seat: Seat, via: str) -> dict[str, Any]:
 def one_of(builder: Builder, level: Any, nodes: Any, key: str) -> str:
     """The object of the row that a level found for a key; null without one."""
     found = builder.source.function(
-        "r", f"None if r is None else {row(builder, Seat(level, level.noun), nodes)}"
+        "r", f"None if r is None else {row(builder, Seat(level, level.noun), nodes)}(r)"
     )
     return f"{found}({builder.index(level)}.get({key}))"
 
@@ -181,10 +184,14 @@ def _many(builder: Builder, seat: Seat, spec: Many, asked: Asked) -> str:
     builder.opened(target)
     given = builder.arguments(asked)
     key = (spec, seat.level.place, seat.place(spec.here), _constant(given))
+    follows = seat.shows(target, spec.key, spec.here)
     level = builder.level(
-        key, lambda place: ManyOf(place, target, spec, seat.noun, given, **below(seat, spec.here))
+        key,
+        lambda place: ManyOf(
+            place, target, spec, seat.noun, given, follows=follows, **below(seat, spec.here)
+        ),
     )
-    found = builder.source.function("r", row(builder, Seat(level, target), asked.nodes))
+    found = row(builder, Seat(level, target), asked.nodes)
     return f"list(map({found}, {builder.index(level)}.get({seat.cell(spec.here)}, ())))"
 
 
@@ -221,7 +228,8 @@ def _found(builder: Builder, seat: Seat, spec: Looked, asked: Asked, level: Any)
 def _paged(builder: Builder, seat: Seat, spec: Paged, asked: Asked) -> str:
     target = NOUNS[spec.to]
     builder.opened(target)
-    below_it = {"spec": spec, **below(seat, spec.here)}
+    follows = spec.through is None and seat.shows(target, spec.key, spec.here)
+    below_it = {"spec": spec, "follows": follows, **below(seat, spec.here)}
     return connection(builder, target, asked, seat.cell(spec.here), row, below_it)
 
 

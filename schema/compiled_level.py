@@ -21,9 +21,10 @@ from schema.ordinary import fixed_columns
 
 if TYPE_CHECKING:
     from hub.attribute_value import Definition
+    from hub.errors import HubError
     from hub.viewer import Viewer
     from schema.attribute_level import Leaf
-    from schema.compiled_argument import Given
+    from schema.compiled_argument import Arguments, Given
     from schema.context import Scope
     from schema.declare import Noun
     from schema.spec import Looked, LookUp, Many
@@ -40,17 +41,26 @@ KeysFrom = Callable[["Reading"], dict[str, Any]]
 """Gives the keys of a level that no column holds, by parameter; an empty list of them means that nothing is read."""
 
 
+@dataclass(frozen=True)
+class Join:
+    """A row of a noun joined by the column that holds its id. ``follows``: whoever sees the one sees the other."""
+
+    via: str
+    noun: Noun
+    follows: bool
+
+
 @dataclass
 class Reading:
     """One root field as one request reads it.
 
     ``viewer`` stands for everyone of the permission class; who really asks is in ``rules``, the values of row rules.
-    ``rows`` and ``index``: what each level gave, plain and by key.
+    ``rows`` and ``index``: what each level gave, plain and by key. ``wrong``: what is wrong with a level's arguments.
     """
 
     viewer: Viewer
     scope: Scope
-    arguments: Sequence[dict[str, Any]]
+    arguments: Arguments
     rules: dict[str, Any]
     definitions: dict[str, Definition] = field(default_factory=dict)
     rows: dict[int, Sequence[Row]] = field(default_factory=dict)
@@ -58,16 +68,17 @@ class Reading:
     turned: dict[int, Any] = field(default_factory=dict)
     met: dict[int, Any] = field(default_factory=dict)
     leaves: dict[int, dict[str, list[Leaf]]] = field(default_factory=dict)
+    wrong: dict[int, HubError] = field(default_factory=dict)
     wanted: Sequence[Any] = ()
     levels: Sequence[Level] = ()
 
     def empty(self, place: int) -> Any:
-        """The page of a parent that has no rows, in the list of that place."""
-        return self.levels[place].empty(self)  # type: ignore[attr-defined]  # only lists are asked
+        """The page of a parent that has no rows, in the list of that place; null where its arguments are wrong."""
+        return None if place in self.wrong else self.levels[place].empty(self)  # type: ignore[attr-defined]  # only lists are asked
 
     def cursor(self, place: int) -> Callable[[Row], str]:
         """What makes the cursors of the list of that place."""
-        return self.levels[place].cursor(self)  # type: ignore[attr-defined, no-any-return]  # only lists are asked
+        return str if place in self.wrong else self.levels[place].cursor(self)  # type: ignore[attr-defined]  # only lists are asked
 
     def first(self, place: int) -> Row | None:
         """The first row of a level; null without one."""
@@ -78,7 +89,8 @@ class Level:
     """The rows of one noun at one place of a document, read in one statement for all their parents.
 
     ``via``: the parent's column with the keys of this level, null where they come from elsewhere. ``key``: the column
-    of its own statement that holds the parent's key, null for a list at the root.
+    of its own statement that holds the parent's key, null for a list at the root. ``follows``: whoever sees a parent
+    sees its rows here.
     """
 
     key: str | None = "parent"
@@ -92,6 +104,7 @@ class Level:
         via: int | None = None,
         source: sa.FromClause | None = None,
         wave: int = 0,
+        follows: bool = False,
     ) -> None:
         self.place = place
         self.noun = noun
@@ -99,15 +112,17 @@ class Level:
         self.via = via
         self.source = source
         self.wave = wave
+        self.follows = follows
         self.reads_scope = False
+        self.reads_aggregate = False
         self.keys_from: KeysFrom | None = None
-        self._cells: dict[Hashable, tuple[int, tuple[tuple[str, Noun], ...], Make]] = {}
+        self._cells: dict[Hashable, tuple[int, tuple[Join, ...], Make]] = {}
         self._near: Recent[Hashable, tuple[Fragment, dict[str, Any]]] = Recent(NEAR)
         self._far: Recent[Hashable, tuple[Fragment, dict[str, Any]]] = Recent(FAR)
 
-    def cell(self, path: tuple[tuple[str, Noun], ...], name: Hashable, make: Make) -> int:
+    def cell(self, path: tuple[Join, ...], name: Hashable, make: Make) -> int:
         """The place in a row of a column; ``path`` leads to the joined row that it is of."""
-        key = (tuple(via for via, _ in path), name)
+        key = (tuple(join.via for join in path), name)
         if key not in self._cells:
             self._cells[key] = (len(self._cells) + FIRST_CELL, path, make)
         return self._cells[key][0]
@@ -122,8 +137,8 @@ class Level:
         columns = []
         for _, path, make in self._cells.values():
             frame = top
-            for via, noun in path:
-                frame = frame.one(via, noun)
+            for join in path:
+                frame = frame.one(join.via, join.noun, follows=join.follows)
             columns.append(make(frame, reading.scope))
         top.choose(columns)
         return top
@@ -147,6 +162,10 @@ class Level:
 
     def _made(self, reading: Reading) -> tuple[Fragment, dict[str, Any]]:
         return Fragment.of(self.statement(reading, self.frame(reading))), {}
+
+    def seen(self, reading: Reading, frame: sql.Frame) -> list[sa.ColumnElement[bool]]:
+        """The row rule, where it does not follow from that of the parents."""
+        return [] if self.follows else frame.seen_by(reading.viewer)
 
     def statement(self, reading: Reading, rows: Joined) -> sa.Select[Any]:
         """The statement."""
@@ -186,7 +205,7 @@ class ById(Level):
 
     def statement(self, reading: Reading, rows: Joined) -> sa.Select[Any]:
         """By ``:keys``."""
-        return sql.by_keys(rows, "id", rows.seen_by(reading.viewer))
+        return sql.by_keys(rows, "id", self.seen(reading, rows))
 
 
 class _Grouped(Level):
@@ -211,6 +230,9 @@ class Found(_Grouped):
 
     def __init__(self, place: int, noun: Noun, way: LookUp, name: str, given: Given) -> None:
         super().__init__(place, noun)
+        self.cell(
+            (), "id", lambda frame, _: frame.c.id
+        )  # a statement needs a column, also where nothing is asked for
         self._way = way
         self._name = name
         self._given = given
@@ -257,7 +279,7 @@ class ManyOf(_Grouped):
         """By ``:keys`` of the parents."""
         asked = {name: sa.bindparam(f"match_{name}", type_=sa.Text) for name in self._asked(reading)}
         fixed = sql.equal_to(rows, fixed_columns(self._owner, self._spec, asked))
-        return sql.by_keys(rows, self._spec.key, [*rows.seen_by(reading.viewer), *fixed], self._spec.order)
+        return sql.by_keys(rows, self._spec.key, [*self.seen(reading, rows), *fixed], self._spec.order)
 
 
 class LookedUp(Level):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from schema.declare import Noun
 
 Row = Callable[[Builder, Seat, Any], str]
-"""Makes the dictionary of a row."""
+"""Gives the function that makes the dictionary of a row."""
 
 
 def connection(builder: Builder, noun: Noun, asked: Asked, key: str, row: Row, below: dict[str, Any]) -> str:
@@ -27,7 +27,7 @@ def connection(builder: Builder, noun: Noun, asked: Asked, key: str, row: Row, b
     assert isinstance(level, Page)
     made = _Connection(builder, level, row, below)
     type_ = _object(asked.type)
-    page = builder.source.function("k, p", builder.object(type_, asked.nodes, made.field))
+    page = builder.object("k, p", type_, asked.nodes, made.field)
     index = builder.index(level)
     empty = builder.named(f"E{level.place}", f"v.empty({level.place})")
     return f"{page}({key}, {index}.get({key}, {empty}))"
@@ -68,14 +68,14 @@ class _Connection:
 
     def _node(self, nodes: Sequence[FieldNode]) -> str:
         seat = Seat(self._level, self._level.noun)
-        return self._builder.source.function("r", self._row(self._builder, seat, nodes))
+        return self._row(self._builder, seat, nodes)
 
     def _nodes(self, asked: Asked) -> str:
         return f"list(map({self._node(asked.nodes)}, p.rows))"
 
     def _edges(self, asked: Asked) -> str:
-        edge = self._builder.object(_object(asked.type), asked.nodes, self._edge)
-        return f"list(map({self._builder.source.function('r', edge)}, p.rows))"
+        edge = self._builder.object("r", _object(asked.type), asked.nodes, self._edge)
+        return f"list(map({edge}, p.rows))"
 
     def _edge(self, asked: Asked) -> str:
         return f"{self._cursor()}(r)" if asked.name == "cursor" else f"{self._node(asked.nodes)}(r)"
@@ -85,7 +85,7 @@ class _Connection:
         return self._builder.named(f"M{self._level.place}", f"v.cursor({self._level.place})")
 
     def _page_info(self, asked: Asked) -> str:
-        return self._builder.object(_object(asked.type), asked.nodes, self._place)
+        return f"{self._builder.object('k, p', _object(asked.type), asked.nodes, self._place)}(k, p)"
 
     def _place(self, asked: Asked) -> str:
         if asked.name in ("startCursor", "endCursor"):

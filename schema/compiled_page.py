@@ -133,23 +133,32 @@ class Page(Listing):
         }
 
     def _made(self, reading: Reading) -> tuple[Fragment, dict[str, Any]]:
-        turned, frame = self.turned(reading), sql.Frame(self.noun)
+        turned, rows = self.turned(reading), self.frame(reading)
+        frame = rows if self._small(rows) else sql.Frame(self.noun)
         conditions = self.conditions(reading, frame, turned.filter)
 
         def make() -> sa.Select[Any]:
-            return self._statement(reading, frame, conditions)
+            return self._statement(reading, rows, frame, conditions)
 
         outline = (reading.scope.locales, turned.outline)
         return self._shaped(sa.and_(sa.true(), *conditions), outline, make)
 
-    def _statement(self, reading: Reading, frame: sql.Frame, conditions: Sequence[Any]) -> sa.Select[Any]:
-        turned, rows = self.turned(reading), self.frame(reading)
-        met = [*frame.seen_by(reading.viewer), *conditions]
+    def _small(self, rows: Joined) -> bool:
+        """Whether rows are read while they are chosen: below parents, where nothing has to be joined to them."""
+        return self.spec is not None and rows.alone and not self.reads_aggregate
+
+    def _statement(
+        self, reading: Reading, rows: Joined, frame: sql.Frame, conditions: Sequence[Any]
+    ) -> sa.Select[Any]:
+        turned = self.turned(reading)
+        met = [*self.seen(reading, frame), *conditions]
         if self.spec is None:
             ordering = sort.ordering(frame, reading.scope, turned.sort)
             return sql.page(frame, met, ordering, self._window(turned), rows)
         nest, order = nested(frame, self.spec)
         ordering = nested_ordering(frame, self.spec, order, reading.scope, turned.sort)
+        if frame is rows:
+            return sql.nested_rows(rows, nest, met, ordering, self._window(turned))
         return sql.nested_page(frame, nest, met, ordering, self._window(turned), rows)
 
     def _window(self, turned: Turned) -> sql.Window:
@@ -221,7 +230,7 @@ class Count(Listing):
     def _made(self, reading: Reading) -> tuple[Fragment, dict[str, Any]]:
         frame = sql.Frame(self.noun)
         conditions = self.conditions(reading, frame, reading.arguments[self.given.place].get("filter"))
-        met = [*frame.seen_by(reading.viewer), *conditions]
+        met = [*self.seen(reading, frame), *conditions]
 
         def make() -> sa.Select[Any]:
             if self.spec is None:

@@ -14,7 +14,7 @@ from schema.compiled_field import one_of, row
 from schema.compiled_level import ById, Found, Level, Reading
 from schema.compiled_list import connection
 from schema.compiler import Asked, Builder, Seat
-from schema.declare import NOUNS, Noun, by_name
+from schema.declare import NOUNS, Field, Noun, by_name
 from schema.root import look_ups
 from schema.selection import Unknown
 from schema.spec import Identity
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 MOST_NOUNS = 5
 """Nouns that one list of ids may be of, for a plan of its own."""
 
-Answer = Callable[[Reading], Any]
+Answer = Callable[[Reading], tuple[Any, int]]
+"""Gives the value of a root field, and how many objects are in it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +42,8 @@ class Compiled:
 
 def compiled(builder: Builder, asked: Asked, nouns: tuple[str, ...]) -> Compiled:
     """A root field. ``nouns``: those that the ids of ``node`` and ``nodes`` are of. Raises ``Unknown``."""
+    if not isinstance(asked.field, Field):
+        raise Unknown(f"root field {asked.name}")
     given = builder.arguments(asked)
     result = _result(builder, asked, given, nouns)
     return Compiled(builder, given, builder.source.made(result))
@@ -81,7 +84,7 @@ def _single(builder: Builder, noun: Noun, asked: Asked, given: Given) -> str:
         level.keys_from = _given(given, way)
     builder.level("root", lambda _: level)
     found = row(builder, Seat(level, noun), asked.nodes)
-    shown = builder.source.function("r", f"None if r is None else {found}")
+    shown = builder.source.function("r", f"None if r is None else {found}(r)")
     return f"{shown}(v.first(0))"
 
 

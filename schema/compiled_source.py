@@ -10,6 +10,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 INDENT = "    "
+COUNTING = (
+    "    def json(o):",
+    "        nonlocal n",
+    "        if type(o) is dict or type(o) is list:",
+    "            n += objects(o)",
+    "        return o",
+)
+"""Passes a JSON value on, and counts the objects in it."""
 
 
 class Source:
@@ -31,9 +39,10 @@ class Source:
             self._names[name] = value
         return self._constants[id(value)]
 
-    def function(self, parameters: str, expression: str) -> str:
-        """The name of a function that gives an expression; equal ones are one."""
-        body = f"({parameters}):\n{INDENT * 2}return {expression}"
+    def function(self, parameters: str, expression: str, objects: int = 0) -> str:
+        """The name of a function that gives an expression; equal ones are one. ``objects``: how many it makes."""
+        counting = f"{INDENT * 2}nonlocal n\n{INDENT * 2}n += {objects}\n" if objects else ""
+        body = f"({parameters}):\n{counting}{INDENT * 2}return {expression}"
         if body not in self._functions:
             name = f"f{len(self._functions)}"
             self._functions[body] = name
@@ -45,8 +54,9 @@ class Source:
         self._lines.append(INDENT + text)
 
     def text(self, result: str) -> str:
-        """The whole function, ``answer(v)``."""
-        return "\n".join(["def answer(v):", *self._lines, f"{INDENT}return {result}", ""])
+        """The whole function, ``answer(v)``, which gives the result and how many objects are in it."""
+        lines = [f"{INDENT}n = 0", *COUNTING, *self._lines, f"{INDENT}return {result}, n"]
+        return "\n".join(["def answer(v):", *lines, ""])
 
     def made(self, result: str) -> Callable[[Any], Any]:
         """The function itself."""

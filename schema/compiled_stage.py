@@ -7,16 +7,18 @@ after the other, each with the number of its level and the key of its parent, ev
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from hub.direct import Made, Text
+from hub.errors import HubError
 from hub.recent import Recent
 from schema.compiled_level import Level, Reading
 
 if TYPE_CHECKING:
     from hub.db import Database
     from hub.direct import Fragment, Row
-from hub.recent import Recent
 
 STATEMENTS = 64
 """Statements that a stage remembers."""
@@ -34,10 +36,10 @@ class Stage:
     async def read(self, reading: Reading, database: Database) -> None:
         """Read the rows of all levels. Raises whatever goes wrong."""
         keys = self._keys(reading)
-        asked = self._asked(reading)
-        if not asked or any(keys.get(name) == [] for name in ("keys", "attributes")):
-            rows: Sequence[Row] = ()
-        else:
+        without = any(keys.get(name) == [] for name in ("keys", "attributes"))
+        asked = [] if without else self._asked(reading)
+        rows: Sequence[Row] = ()
+        if asked:
             made = self._made(reading, asked)
             rows = await database.read_made(made, self._values(reading, asked, keys))
         self._arrange(reading, [level for level, _, _ in asked], rows)
@@ -56,10 +58,13 @@ class Stage:
         """The levels that have something to ask: none below one that has nothing."""
         found: dict[int, tuple[Level, Fragment, dict[str, Any]]] = {}
         for level in self.levels:
-            hangs = level is self.levels[0] or (level.parent is not None and level.parent.place in found)
-            made = level.fragment(reading) if hangs else None
-            if made is not None:
-                found[level.place] = (level, *made)
+            first = level is self.levels[0]
+            if first and level.place in reading.wrong:
+                raise reading.wrong[level.place]
+            if first or (level.parent is not None and level.parent.place in found):
+                made = level.fragment(reading) if first else _unless_wrong(level, reading)
+                if made is not None:
+                    found[level.place] = (level, *made)
         return list(found.values())
 
     def _made(self, reading: Reading, asked: Sequence[tuple[Level, Fragment, dict[str, Any]]]) -> Made:
@@ -82,16 +87,35 @@ class Stage:
 
     def _arrange(self, reading: Reading, asked: Sequence[Level], rows: Sequence[Row]) -> None:
         buckets: list[list[Row]] = [[] for _ in asked]
-        for row in rows:
-            buckets[row[0]].append(row)
+        for number, together in groupby(rows, itemgetter(0)):
+            buckets[number].extend(together)
         numbers = {level.place: number for number, level in enumerate(asked)}
         for level in self.levels:
             if level.place in numbers:
                 some = buckets[numbers[level.place]]
                 reading.rows[level.place] = level.arrange(reading, some)
             else:
+                _check(level, reading)
                 reading.rows[level.place] = ()
                 reading.index[level.place] = level.nothing()
+
+
+def _unless_wrong(level: Level, reading: Reading) -> tuple[Fragment, dict[str, Any]] | None:
+    """The statement of a level below others. What is wrong with its arguments does not matter without parents."""
+    try:
+        if level.place in reading.wrong:
+            return None
+        return level.fragment(reading)
+    except HubError as wrong:
+        reading.wrong[level.place] = wrong
+        return None
+
+
+def _check(level: Level, reading: Reading) -> None:
+    """Raises what is wrong with a level's arguments, where there are parents for it."""
+    wrong = reading.wrong.get(level.place)
+    if wrong is not None and (level.parent is None or reading.rows[level.parent.place]):
+        raise wrong
 
 
 def _together(reading: Reading, asked: Sequence[tuple[Level, Fragment, dict[str, Any]]]) -> Made:

@@ -16,6 +16,7 @@ from graphql import GraphQLEnumType, GraphQLLeafType, GraphQLString
 from sqlalchemy.dialects.postgresql import JSONB
 
 from hub import ids
+from schema.cost import objects
 from schema.scalar import stamp
 from schema.selection import Unknown
 
@@ -87,7 +88,16 @@ NAMES: dict[str, Any] = {
     "loads": orjson.loads,
     "text": text,
     "held_text": held_text,
-    "__builtins__": {"int": int, "str": str, "list": list, "map": map, "dict": dict, "zip": zip},
+    "objects": objects,
+    "__builtins__": {
+        "int": int,
+        "str": str,
+        "list": list,
+        "map": map,
+        "dict": dict,
+        "type": type,
+        "bool": bool,
+    },
 }
 """What generated source may name beside its own constants."""
 
@@ -124,17 +134,18 @@ def python_type(column: sa.types.TypeEngine[Any]) -> type[Any]:
     return found
 
 
+AS_IT_IS = "{}"
 PLAIN = {
-    ("String", str): "held({})",
-    ("ID", str): "held({})",
+    ("String", str): AS_IT_IS,
+    ("ID", str): AS_IT_IS,
     ("Int", int): "int32({})",
     ("Long", int): "int({})",
     ("Boolean", bool): "B[{}]",
-    ("Decimal", Decimal): "held({})",
+    ("Decimal", Decimal): AS_IT_IS,
     ("DateTime", datetime): "moment_text({})",
-    ("JSON", dict): "held(loads({}))",
+    ("JSON", dict): "json(loads({}))",
 }
-"""How a column's text becomes JSON, by scalar and Python type. Each refuses null."""
+"""How a column's text becomes JSON, by scalar and Python type. All but ``AS_IT_IS`` fail for a missing text."""
 
 
 def pattern(type_: GraphQLLeafType, column: sa.types.TypeEngine[Any], constant: Callable[[Any], str]) -> str:

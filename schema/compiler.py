@@ -27,7 +27,7 @@ from graphql import (
 from hub.errors import Forbidden
 from schema import rule
 from schema.compiled_argument import Given
-from schema.compiled_level import Level
+from schema.compiled_level import Join, Level, LookedUp
 from schema.compiled_source import Source, mapping
 from schema.compiled_value import NAMES, coerced
 from schema.selection import Selections, Unknown
@@ -85,7 +85,7 @@ class Seat:
 
     level: Level
     noun: Noun
-    path: tuple[tuple[str, Noun], ...] = ()
+    path: tuple[Join, ...] = ()
 
     def cell(self, name: str) -> str:
         """The expression of a column of the noun's table."""
@@ -99,6 +99,11 @@ class Seat:
         """The expression of something else that the statement reads; ``scoped`` where it depends on the scope."""
         self.level.reads_scope = self.level.reads_scope or scoped
         return f"r[{self.level.cell(self.path, ('made', name), make)}]"
+
+    def shows(self, noun: Noun, key: str | None, here: str) -> bool:
+        """Whether everyone who sees these rows sees those of a noun whose ``key`` holds their ``here``."""
+        by_rule = self.path or not isinstance(self.level, LookedUp)
+        return bool(by_rule) and rule.follows(noun, key, self.noun, here)
 
     def held(self, name: str) -> sa.ColumnElement[Any]:
         """The column itself."""
@@ -161,11 +166,12 @@ class Builder:
 
     def object(
         self,
+        parameters: str,
         type_: GraphQLObjectType,
         nodes: Sequence[FieldNode],
         compile_field: Callable[[Asked], str],
     ) -> str:
-        """The dictionary of an object type's selected fields."""
+        """The function that makes the dictionary of an object type's selected fields, in terms of its parameters."""
         entries = {}
         for key, each in self.selections.below(nodes, type_).items():
             self._fields += 1
@@ -176,7 +182,7 @@ class Builder:
                 if each[0].name.value == "__typename"
                 else compile_field(Asked(each, type_.fields[each[0].name.value]))
             )
-        return mapping(entries)
+        return self.source.function(parameters, mapping(entries), objects=1)
 
     def permitted(self, spec: Spec, name: str) -> None:
         """Raises ``Unknown`` for a field that is closed to the viewer's class: refusing it takes an error."""
@@ -199,7 +205,7 @@ class Builder:
         if str(bare) == "String":
             return f"text({expression})" if nullable else f"held_text({expression})"
         if str(bare) == "JSON":
-            return expression if nullable else f"held({expression})"
+            return f"json({expression})" if nullable else f"held(json({expression}))"
         converted = self.source.function("o", self._plain(bare, nodes))
         return self._nullable(f"{converted}({{}})", expression, nullable=nullable)
 
@@ -217,7 +223,7 @@ class Builder:
             return f"{self.source.constant(coerced(leaf))}(o)"
         if not is_object_type(bare):
             raise Unknown(f"type {bare}")
-        return self.object(bare, nodes, self._attribute)
+        return f"{self.object('o', bare, nodes, self._attribute)}(o)"
 
     def _attribute(self, asked: Asked) -> str:
         if not asked.field.is_basic_field:

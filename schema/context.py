@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -51,13 +51,26 @@ class Scope:
     wanted: str | None = None
 
 
+@dataclass(frozen=True)
+class Ground:
+    """What was read of scopes together with the token. ``places``: channels by code and by id, not all there are.
+
+    ``locales``: every locale, null where they were not read; ``company_id``: the one that the viewer buys for.
+    """
+
+    places: Mapping[str | int, Place]
+    locales: tuple[str, ...] | None
+    company_id: int | None
+
+
 @dataclass
 class Context:
-    """What the resolvers of one request share."""
+    """What the resolvers of one request share. ``ground``: null where the token was not read with it."""
 
     database: Database
     viewer: Viewer
     extras: dict[str, Any] = field(default_factory=dict)
+    ground: Ground | None = None
     _loaders: dict[Hashable, DataLoader[Any, Any]] = field(default_factory=dict)
 
     def loader(self, key: Hashable, batch: Batch) -> DataLoader[Any, Any]:
@@ -89,7 +102,9 @@ class Context:
         wanted = code if code is not None else self._default_channel()
         if wanted is None:
             return None
-        place: Place | None = await self.loader("channel", self._places).load(wanted)
+        place = self.ground.places.get(wanted) if self.ground else None
+        if place is None:
+            place = await self.loader("channel", self._places).load(wanted)
         if place is None:
             raise NotFound(f'Channel "{wanted}" does not exist: channels lists those that do.', ("channel",))
         if not self.viewer.reaches(place.id):
@@ -103,12 +118,19 @@ class Context:
         return self.viewer.default_channel_id
 
     async def _chain(self, place: Place | None, wanted: str | None) -> tuple[str, ...]:
-        known = place.locales if place else await self.loader("locales", self._locales).load(0)
+        known = place.locales if place else await self._every_locale()
         return tuple(fallback(known, wanted)) if wanted else tuple(known)
+
+    async def _every_locale(self) -> Sequence[str]:
+        if self.ground and self.ground.locales is not None:
+            return self.ground.locales
+        return await self.loader("locales", self._locales).load(0)  # type: ignore[no-any-return]
 
     async def _company(self) -> int | None:
         if self.viewer.customer_id is None:
             return None
+        if self.ground is not None:
+            return self.ground.company_id
         company: int | None = await self.loader("company", self._companies).load(self.viewer.customer_id)
         return company
 
@@ -122,7 +144,7 @@ class Context:
         return [by_name.get(each) for each in wanted]
 
     async def _locales(self, asked: list[int]) -> list[list[str]]:
-        rows = await self.database.rows(sa.select(Locale.code).order_by(Locale.id))
+        rows = await self.database.rows(every_locale())
         return [[row["code"] for row in rows] for _ in asked]
 
     async def _companies(self, customers: list[int]) -> list[int | None]:
@@ -134,6 +156,21 @@ class Context:
 
 
 def _places(wanted: Sequence[str | int]) -> sa.Select[Any]:
+    return places().where(
+        sa.or_(
+            Channel.code.in_([each for each in wanted if isinstance(each, str)]),
+            Channel.id.in_([each for each in wanted if isinstance(each, int)]),
+        )
+    )
+
+
+def every_locale() -> sa.Select[Any]:
+    """The locales in the order in which texts fall back without a channel."""
+    return sa.select(Locale.code).order_by(Locale.id)
+
+
+def places() -> sa.Select[Any]:
+    """Channels with what a ``Place`` needs."""
     locales = (
         sa.select(Locale.code)
         .join(ChannelLocale, ChannelLocale.locale_id == Locale.id)
@@ -142,11 +179,4 @@ def _places(wanted: Sequence[str | int]) -> sa.Select[Any]:
         .correlate(Channel)
         .scalar_subquery()
     )
-    return sa.select(
-        Channel.id, Channel.code, Channel.currency, sa.func.array(locales).label("locales")
-    ).where(
-        sa.or_(
-            Channel.code.in_([each for each in wanted if isinstance(each, str)]),
-            Channel.id.in_([each for each in wanted if isinstance(each, int)]),
-        )
-    )
+    return sa.select(Channel.id, Channel.code, Channel.currency, sa.func.array(locales).label("locales"))

@@ -9,7 +9,6 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
 from graphql import (
     DocumentNode,
     FieldNode,
@@ -52,8 +51,13 @@ def requested(document: DocumentNode, operation: str | None, variables: Mapping[
 
 
 def actual(data: Any) -> int:
-    """How many objects an answer holds."""
-    count, waiting = 0, [data]
+    """How many objects an answer holds, not counting the answer itself."""
+    return objects(data) - isinstance(data, dict)
+
+
+def objects(value: Any) -> int:
+    """How many objects a JSON value is made of."""
+    count, waiting = 0, [value]
     while waiting:
         value = waiting.pop()
         if isinstance(value, dict):
@@ -61,18 +65,7 @@ def actual(data: Any) -> int:
             waiting.extend(each for each in value.values() if isinstance(each, dict | list))
         elif isinstance(value, list):
             waiting.extend(each for each in value if isinstance(each, dict | list))
-    return count - 1 if isinstance(data, dict) else count
-
-
-UNSURE = (b"{}", b'{",', b'{"}', b'{"]', b'{":')
-"""What a text may hold where counting its opening braces would count one within a string too."""
-
-
-def written(text: bytes) -> int:
-    """What ``actual`` gives for the data that a compact JSON text is of."""
-    if any(each in text for each in UNSURE):
-        return actual(orjson.loads(text))
-    return text.count(b'{"') - text.startswith(b"{")
+    return count
 
 
 class Budgets:

@@ -22,15 +22,17 @@ from graphql import (
     OperationDefinitionNode,
     SelectionNode,
     SelectionSetNode,
+    ValueNode,
     parse,
     specified_rules,
+    value_from_ast_untyped,
 )
 from strawberry.extensions import SchemaExtension
 from strawberry.schema.schema import validate_document
 
 from hub.errors import HubError, Limit
 from hub.recent import Recent
-from schema.selection import conditions, found_by_ids
+from schema.selection import channels, conditions, found_by_ids
 
 LONGEST = 200_000
 """Characters of a document."""
@@ -73,6 +75,17 @@ class Document:
         """The variables that stand in ``@skip`` and ``@include``."""
         return tuple(sorted(conditions(self.node))) if self.node else ()
 
+    def channels(self, variables: dict[str, Any]) -> tuple[list[str], bool]:
+        """The codes of channels that its fields name, and whether a field at the root may name none."""
+        named, own = self._channels
+        given = [value_from_ast_untyped(each, variables) for each in named]
+        codes = [each for each in given if isinstance(each, str)]
+        return codes, own or len(codes) < len(given)
+
+    @cached_property
+    def _channels(self) -> tuple[tuple[ValueNode, ...], bool]:
+        return channels(self.node) if self.node else ((), True)
+
     @cached_property
     def by_ids(self) -> tuple[FieldNode, ...]:
         """The fields that find by ids of any noun."""
@@ -86,6 +99,11 @@ class Documents:
         self._schema = schema
         self._known: OrderedDict[str, Document] = OrderedDict()
         self._lock = Lock()
+
+    def known(self, text: str) -> Document | None:
+        """The document of a text that was read before; null for any other."""
+        with self._lock:
+            return self._known.get(text)
 
     def get(self, text: str) -> Document:
         """The document of a text. Never raises: what is wrong with it is in its errors."""

@@ -20,8 +20,8 @@ from strawberry.types import ExecutionResult
 from hub.db import Database, Json
 from hub.viewer import Viewer
 from schema.compiled_value import Bail
-from schema.context import Context
-from schema.cost import actual, requested, written
+from schema.context import Context, Ground
+from schema.cost import actual, requested
 from schema.document import Document, Documents
 from schema.errors import shown
 from schema.figures import Figures
@@ -126,41 +126,41 @@ class Execution:
             return _refused(wrong)
         return Operation(document, node, requested(document.node, asked.operation, asked.variables))
 
-    async def answer(self, asked: Asked, operation: Operation, viewer: Viewer) -> Answered:
-        """Answer an operation."""
+    async def answer(
+        self, asked: Asked, operation: Operation, viewer: Viewer, ground: Ground | None = None
+    ) -> Answered:
+        """Answer an operation. ``ground``: what was read together with the token."""
         try:
             async with asyncio.timeout(LONGEST_SECONDS):
-                return await self._answer(asked, operation, viewer)
+                return await self._answer(asked, operation, self.context(asked, operation, viewer, ground))
         except TimeoutError as late:
             return _answered(ExecutionResult(None, [GraphQLError("Timeout", original_error=late)]))
 
-    async def _answer(self, asked: Asked, operation: Operation, viewer: Viewer) -> Answered:
+    async def _answer(self, asked: Asked, operation: Operation, context: Context) -> Answered:
         if not self.compiled or operation.node.operation is not OperationType.QUERY:
-            return await self._ordinary(asked, operation, viewer)
+            return await self._ordinary(asked, context)
         try:
-            text = await self._compiled(asked, operation, viewer)
-        except Exception as wrong:  # noqa: BLE001 - whatever it is, the ordinary executor says it better
+            text = await self._compiled(asked, operation, context)
+        except Exception as wrong:
             cause = wrong.cause if isinstance(wrong, Bail) else type(wrong).__name__
-            answered = replace(await self._ordinary(asked, operation, viewer), bailed=cause)
+            answered = replace(await self._ordinary(asked, context), bailed=cause)
             if answered.needless:
-                log.error("The compiled executor gave up needlessly: %s", asked.query, exc_info=wrong)
+                log.exception("The compiled executor gave up needlessly: %s", asked.query, exc_info=wrong)
         else:
-            answered = text or await self._ordinary(asked, operation, viewer)
+            answered = text or await self._ordinary(asked, context)
         self.figures.note(answered.executor, answered.bailed, needless=answered.needless)
         return answered
 
-    async def _compiled(self, asked: Asked, operation: Operation, viewer: Viewer) -> Answered | None:
+    async def _compiled(self, asked: Asked, operation: Operation, context: Context) -> Answered | None:
         """The answer; null where there is no plan. Raises whatever goes wrong."""
         variables = self._planner.variables(operation.node, asked.variables)
-        plan = self._planner.plan(operation.document, operation.node, viewer, variables)
+        plan = self._planner.plan(operation.document, operation.node, context.viewer, variables)
         if isinstance(plan, Refusal):
             return None
-        data = await plan.run(Request(self.context(asked, operation, viewer), variables))
-        text = orjson.dumps(data)
-        return Answered(text, actual=written(text), executor="compiled")
+        data, objects = await plan.run(Request(context, variables))
+        return Answered(orjson.dumps(data), actual=objects, executor="compiled")
 
-    async def _ordinary(self, asked: Asked, operation: Operation, viewer: Viewer) -> Answered:
-        context = self.context(asked, operation, viewer)
+    async def _ordinary(self, asked: Asked, context: Context) -> Answered:
         return _answered(
             await self.schema.execute(
                 asked.query,
@@ -170,9 +170,11 @@ class Execution:
             )
         )
 
-    def context(self, asked: Asked, operation: Operation, viewer: Viewer) -> Context:
+    def context(
+        self, asked: Asked, operation: Operation, viewer: Viewer, ground: Ground | None = None
+    ) -> Context:
         """What the resolvers of one operation share."""
-        context = Context(self.database, viewer)
+        context = Context(self.database, viewer, ground=ground)
         context.extras |= self.extras | {"document": operation.document, "gone": asked.gone}
         return context
 

@@ -25,13 +25,20 @@ class Joined(sql.Frame):
         super().__init__(noun, source)
         self._viewer = viewer
         self._others: dict[str, Joined] = {}
+        self._seen: set[str] = set()
         self._chosen: Sequence[sa.ColumnElement[Any]] | None = None
 
-    def one(self, via: str, noun: Noun) -> Joined:
-        """The joined row of another noun, whose id stands in column ``via``."""
+    def one(self, via: str, noun: Noun, *, follows: bool = False) -> Joined:
+        """The joined row of another noun, whose id stands in column ``via``. ``follows``: whoever sees the one sees it."""
         if via not in self._others:
             self._others[via] = Joined(noun, self._viewer)
+            self._seen |= {via} if follows else set()
         return self._others[via]
+
+    @property
+    def alone(self) -> bool:
+        """Whether nothing is joined to it."""
+        return not self._others
 
     def choose(self, columns: Sequence[sa.ColumnElement[Any]]) -> None:
         """Say which columns are read, of this frame and of those joined to it."""
@@ -46,6 +53,7 @@ class Joined(sql.Frame):
         """``start`` with the aggregate's row and the joined ones."""
         found = super().beside(start)
         for via, other in self._others.items():
-            met = sa.and_(other.c.id == self.c[via], *other.seen_by(self._viewer))
+            rule = [] if via in self._seen else other.seen_by(self._viewer)
+            met = sa.and_(other.c.id == self.c[via], *rule)
             found = other.beside(found.outerjoin(other.table, met))
         return found

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from graphql import OperationDefinitionNode
+from graphql import GraphQLError, OperationDefinitionNode
 from graphql.execution.values import VariableValues, get_variable_values
 
+from hub.errors import HubError
 from schema import attribute_level, rule
 from schema import filter as filters
+from schema.compiled_argument import Arguments
 from schema.compiled_attribute import DEFINITIONS, definition
 from schema.compiled_level import Level, Reading
 from schema.compiled_page import Listing
@@ -27,6 +30,9 @@ if TYPE_CHECKING:
     from hub.viewer import Viewer
     from schema.context import Context
     from schema.document import Document
+
+
+log = logging.getLogger("hub.schema")
 
 
 def class_of(viewer: Viewer) -> Viewer:
@@ -71,8 +77,8 @@ class Root:
         self._values = found.builder.values
         self._waves = _waves(self.levels, apart=found.builder.whole)
 
-    async def read(self, request: Request, **more: Any) -> Any:
-        """The value of the field. Raises whatever goes wrong: the ordinary executor says it better."""
+    async def read(self, request: Request, **more: Any) -> tuple[Any, int]:
+        """The value of the field, and how many objects are in it. Raises whatever goes wrong: the ordinary executor says it better."""
         reading = await self._begun(request)
         for name, value in more.items():
             setattr(reading, name, value)
@@ -84,7 +90,7 @@ class Root:
         return self._compiled.answer(reading)
 
     async def _begun(self, request: Request) -> Reading:
-        arguments = [given.read(request.variables) for given in self._compiled.builder.given]
+        arguments = Arguments(self._compiled.builder.given, request.variables)
         own = arguments[self._compiled.given.place]
         scope = await request.context.scope(own["channel"], own["locale"], own["as_of"])
         return Reading(
@@ -92,11 +98,14 @@ class Root:
         )
 
     async def _define(self, reading: Reading, database: Database) -> None:
-        """Read the attributes that filters name. Raises ``hub.errors.Limit`` for filters that are too large."""
+        """Read the attributes that filters name."""
         named: set[str] = set()
         for level in self.levels:
             if isinstance(level, Listing):
-                named |= filters.attribute_codes(reading.arguments[level.given.place].get("filter"))
+                try:
+                    named |= filters.attribute_codes(reading.arguments[level.given.place].get("filter"))
+                except HubError as wrong:
+                    reading.wrong[level.place] = wrong
         known = await _known(named, database)
         reading.definitions = {code: each.definition for code, each in known.items()}
 
@@ -137,12 +146,14 @@ class Plan:
 
     roots: Mapping[str, Root | str]
 
-    async def run(self, request: Request) -> dict[str, Any]:
-        """The data of the answer. Raises whatever goes wrong."""
-        return {
-            key: each if isinstance(each, str) else await each.read(request)
-            for key, each in self.roots.items()
-        }
+    async def run(self, request: Request) -> tuple[dict[str, Any], int]:
+        """The data of the answer, and how many objects are in it. Raises whatever goes wrong."""
+        data: dict[str, Any] = {}
+        objects = 0
+        for key, each in self.roots.items():
+            data[key], more = (each, 0) if isinstance(each, str) else await each.read(request)
+            objects += more
+        return data, objects
 
 
 @dataclass(frozen=True)
@@ -195,8 +206,11 @@ class Planner:
             )
         except Unknown as unknown:
             return Refusal(str(unknown))
-        except Exception as wrong:  # noqa: BLE001 - constant arguments may be wrong in any way
+        except (GraphQLError, HubError, ValueError) as wrong:  # a constant argument is wrong
             return Refusal(type(wrong).__name__)
+        except Exception:
+            log.exception("A document could not be compiled, and is answered by the ordinary executor.")
+            return Refusal("fault")
 
     def _compiled(
         self,

@@ -20,9 +20,11 @@ from hub.db import HUB, Database, Json
 from hub.viewer import Viewer
 from schema import subscription_events, subscription_socket
 from schema.asking import STATUS, Refused, asked_in, json
+from schema.context import Ground
 from schema.cost import DEAREST, Budgets
 from schema.errors import refusal
 from schema.execution import Answered, Asked, Execution, Operation
+from schema.opening import opened
 
 PATH = "/graphql"
 LARGEST_BODY = 24 * 1024 * 1024
@@ -73,30 +75,44 @@ class Endpoint:
         if self._wants_page(request):
             return HTMLResponse(get_graphql_ide_html(graphql_ide="graphiql"))
         try:
-            viewer = await self.viewer(request.headers.get("authorization", ""))
-            asked = await read(request, LARGEST_BODY if viewer.writes else LARGEST_QUESTION)
+            keyed = self._keyed(request.headers.get("authorization", ""))
+            early = await _early(request)
+            viewer, ground = await self._opened(keyed, early if isinstance(early, Asked) else None)
+            if isinstance(early, Refused):
+                raise early
+            asked = early or await read(request, LARGEST_BODY if viewer.writes else LARGEST_QUESTION)
             if subscription_events.wants(request):
                 return await self._stream(request, viewer, asked)
-            return await self._answer(request, viewer, asked)
+            return await self._answer(request, viewer, asked, ground)
         except Refused as refused:
             body = orjson.dumps(refusal(refused.code, refused.message))
             return Response(body, STATUS[refused.code], refused.headers, JSON)
 
     async def viewer(self, text: str) -> Viewer:
         """Who asks, by what stands under ``Authorization``. Raises ``Refused`` without a valid token."""
+        return (await self._opened(self._keyed(text)))[0]
+
+    def _keyed(self, text: str) -> bytes:
+        """The keyed hash of a token, which may not exist. Raises ``Refused`` for what cannot be one."""
         kind, _, secret = text.partition(" ")
         if kind.lower() != "bearer" or not token.well_formed(secret.strip()):
             raise _unauthenticated("A token is missing" if not text else "The token is not one of this hub")
-        rows = await self.database.rows(token.authenticate(self.secret, secret.strip()))
-        if not rows:
+        return token.keyed_hash(self.secret, secret.strip())
+
+    async def _opened(self, keyed: bytes, asked: Asked | None = None) -> tuple[Viewer, Ground]:
+        """Who asks, and what was read along with the token. Raises ``Refused`` without a valid one."""
+        document = self.execution.documents.known(asked.query) if asked else None
+        codes, own = document.channels(asked.variables) if document and asked else ([], True)
+        found = await opened(self.database, keyed, codes, own=own)
+        if found is None:
             raise _unauthenticated("The token is unknown, expired or revoked")
-        return token.viewer(rows[0])
+        return found
 
     def _wants_page(self, request: Request) -> bool:
         page = "text/html" in request.headers.get("accept", "")
         return self.development and page and request.method == "GET" and "query" not in request.query_params
 
-    async def _answer(self, request: Request, viewer: Viewer, asked: Asked) -> Response:
+    async def _answer(self, request: Request, viewer: Viewer, asked: Asked, ground: Ground) -> Response:
         operation = self.execution.read(asked)
         if isinstance(operation, Answered):
             return self._respond(asked, viewer, operation, 0)
@@ -104,7 +120,7 @@ class Endpoint:
             raise Refused("BAD_REQUEST", f"A subscription needs a stream: {STREAMS}.")
         _check_method(request, operation)
         self.afford(viewer, operation.requested)
-        answered = await self.execution.answer(asked, operation, viewer)
+        answered = await self.execution.answer(asked, operation, viewer, ground)
         return self._respond(asked, viewer, answered, operation.requested)
 
     async def _stream(self, request: Request, viewer: Viewer, asked: Asked) -> Response:
@@ -162,6 +178,17 @@ def _body(answered: Answered, cost: Json) -> bytes:
         body["errors"] = answered.errors
     body["extensions"] = {"cost": cost}
     return orjson.dumps(body, default=str)
+
+
+async def _early(request: Request) -> Asked | Refused | None:
+    """What a small request asks, or why it asks nothing; null for one that is read when it is known who asks."""
+    length = request.headers.get("content-length", "")
+    if request.method == "POST" and not (length.isdigit() and int(length) <= LARGEST_QUESTION):
+        return None
+    try:
+        return await read(request, LARGEST_QUESTION)
+    except Refused as refused:
+        return refused
 
 
 async def read(request: Request, largest: int = LARGEST_BODY) -> Asked:

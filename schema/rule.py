@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from hub.viewer import Viewer
     from schema.context import Scope
     from schema.declare import Noun
+    from schema.spec import Rows
 
 CHANNEL = sa.bindparam("rule_channel", type_=sa.BigInteger)
 CHANNELS = sa.bindparam("rule_channels", type_=ARRAY(sa.BigInteger))
@@ -180,6 +181,24 @@ def of_own_orders(row: Any, viewer: Viewer) -> sa.ColumnElement[bool] | None:
 def of_own_customer(row: Any, viewer: Viewer) -> sa.ColumnElement[bool] | None:
     """Parts of customers: a customer's token sees its own."""
     return None if viewer.sees_unlisted else row.customer_id == CUSTOMER
+
+
+FOLLOWS: dict[Rows, tuple[str, Rows, str]] = {
+    of_listed_products: ("product_id", listed_products, "id"),
+    of_own_customer: ("customer_id", own_customer, "id"),
+    of_own_orders: ("order_id", own_orders, "id"),
+}
+"""Row rules that hold of what a column ties to a row which another rule lets through: the column, that rule, its column."""
+
+
+def follows(noun: Noun, key: str | None, owner: Noun, here: str) -> bool:
+    """Whether everyone who sees a row of the owner sees the rows of a noun whose ``key`` holds the owner's ``here``.
+
+    A row rule that follows from another one need not be asked again below a row that was seen.
+    """
+    if noun.rows is None:
+        return True
+    return owner.rows is not None and FOLLOWS.get(noun.rows) == (key, owner.rows, here)
 
 
 def no_channel(name: str) -> Required:

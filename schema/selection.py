@@ -18,6 +18,7 @@ from graphql import (
     OperationDefinitionNode,
     SelectionNode,
     SelectionSetNode,
+    ValueNode,
     VariableNode,
     is_abstract_type,
 )
@@ -119,6 +120,24 @@ def found_by_ids(document: DocumentNode) -> tuple[FieldNode, ...]:
         for node in _every(document)
         if isinstance(node, FieldNode) and node.name.value in ("node", "nodes") and node.arguments
     )
+
+
+def channels(document: DocumentNode) -> tuple[tuple[ValueNode, ...], bool]:
+    """What stands for ``channel`` anywhere in a document, and whether a field at the root may go without."""
+    named = tuple(
+        argument.value
+        for node in _every(document)
+        if isinstance(node, FieldNode)
+        for argument in node.arguments or ()
+        if argument.name.value == "channel"
+    )
+    roots = [
+        node
+        for each in document.definitions
+        if isinstance(each, OperationDefinitionNode)
+        for node in each.selection_set.selections
+    ]
+    return named, len(named) < len(roots) or not all(isinstance(node, FieldNode) for node in roots)
 
 
 def _every(document: DocumentNode) -> Iterator[SelectionNode]:

@@ -266,6 +266,32 @@ def nested_page(
     return _hydrated(rows or Frame(frame.noun), both, ordering, window, both.c.parent)
 
 
+def nested_rows(
+    frame: Frame,
+    nest: Nest,
+    conditions: Sequence[sa.ColumnElement[bool]],
+    ordering: Ordering,
+    window: Window,
+) -> sa.Select[Any]:
+    """As ``nested_page``, where a row is so small that it may be sorted whole."""
+    keys = _keys()
+    expressions = [key.expression for key in ordering.keys]
+    rows = (
+        sa.select(*frame.columns(), *_key_columns(ordering))
+        .select_from(nest.source)
+        .where(nest.parent == keys.c.parent, *conditions, *_limits(ordering, window))
+        .order_by(*ordering.clauses(expressions, backward=window.backward))
+        .limit(window.limit)
+    )
+    lateral = rows.correlate(keys).lateral("page")
+    columns = [lateral.c[f"key_{place}"] for place in range(len(ordering.keys))]
+    return (
+        sa.select(lateral, keys.c.parent)
+        .select_from(keys.join(lateral, sa.true()))
+        .order_by(*ordering.clauses(columns, backward=window.backward))
+    )
+
+
 def _keys() -> sa.TableValuedAlias:
     return (
         sa.func.unnest(sa.bindparam("keys", type_=BIGINTS))
