@@ -21,6 +21,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 import hub.relay
 import search.app
 import webhooks.app
+import webhooks.erasure
 from hub import health, listening, migrations
 from hub.config import Settings
 from hub.db import Database
@@ -206,7 +207,12 @@ def _lifespan(
 
 
 def _endpoint(database: Database, settings: Settings, index: Index, desk: Desk) -> Endpoint:
-    extras = {"desk": desk, "search": index, "webhook_networks": settings.webhook_allowed_networks}
+    extras = {
+        "desk": desk,
+        "erasers": (webhooks.erasure.erase,),
+        "search": index,
+        "webhook_networks": settings.webhook_allowed_networks,
+    }
     return Endpoint(schema(), database, settings.secret, development=settings.development, extras=extras)
 
 

@@ -76,3 +76,19 @@ def _sum_up(report: Report, *, of_file: bool) -> None:
         )
     typer.echo(f"{told} Faults: {report.wrong}.")
     raise typer.Exit(1 if report.wrong else 0)
+
+
+@app.command()
+def renew() -> None:
+    """Give the feed another epoch: every cursor from before is refused, and its holder begins anew from a snapshot.
+
+    For a database that was taken back to an older state, of whose later changes consumers have heard already.
+    """
+    from hub import config, migrations
+    from hub.feed import renew as give_another
+
+    database = migrations.prepared(config.load())
+    with database.engine.begin() as tx:
+        ends = give_another(tx)
+    database.close()
+    typer.echo(f"The feed has the epoch {ends.epoch.hex} now. Cursors from before are refused.")

@@ -141,7 +141,7 @@ class Mover:
 
     def _make_ready(self) -> None:
         with self._database.engine.begin() as tx:
-            self._ready_through = prepare(tx)
+            self._ready_through = prepare(tx, BATCH)
 
     def _ask(self, question: str, *values: object) -> tuple[Any, ...]:
         assert self._connection is not None

@@ -10,7 +10,6 @@ import strawberry
 from strawberry.types import Info
 from strawberry.types.field import StrawberryField
 
-import webhooks.erasure
 from hub import erasure, ids
 from hub.db import Json
 from hub.viewer import ERASE
@@ -65,7 +64,7 @@ async def customer_erase(
     context: Context = info.context
     context.viewer.require_scope(ERASE)
     number = local_id(id, "customer")
-    asked = erasure.Asked(number, reason, context.extras["secret"], others=(webhooks.erasure.erase,))
+    asked = erasure.Asked(number, reason, context.extras["secret"], others=context.extras["erasers"])
 
     def work(tx: sa.Connection) -> Json:
         return answered([]) | {"erased": erasure.erase(tx, context.viewer, asked)}

@@ -16,9 +16,9 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from hub import feed, sequencer
-from hub.db import Database
-from hub.feed import Position
+from hub import feed, sequencer, window
+from hub.db import HUB, Database
+from hub.feed import Feed, Position
 from hub.postgres import libpq
 from hub.token import Wish
 from schema.change import LONGEST_WAIT
@@ -549,3 +549,66 @@ def test_a_missing_partition_stalls_the_feed_and_loses_nothing(
     finally:
         stop.set()
         loop.join()
+
+
+def test_who_fell_behind_what_is_kept_is_told_the_way_back(
+    database: Database, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Partitions of ten records, and twenty of thirty-five records too old: a page, a subscriber and an endpoint."""
+    monkeypatch.setattr(sequencer, "PARTITION", 10)
+    monkeypatch.setattr(sequencer, "BATCH", 10)
+    with database.engine.begin() as tx:
+        tx.execute(sa.text("DROP TABLE feed_000000000001, feed_000000250001"))
+    with serving(settings) as hub:
+        endpoint = "mutation ($url: String!) { webhookEndpointCreate(input: { url: $url }) { webhookEndpoint { id } userErrors { message } } }"
+        answer = hub.data(endpoint, {"url": "http://127.0.0.1:9000/"})["webhookEndpointCreate"]
+        assert answer["userErrors"] == []
+        made = answer["webhookEndpoint"]
+        update = "mutation ($id: ID!, $on: Boolean!) { webhookEndpointUpdate(id: $id, input: { enabled: $on }) { userErrors { message } } }"
+        hub.data(update, {"id": made["id"], "on": False})
+        for place in range(35):
+            written(database, "category", {"code": f"c{place}"})
+        settled(hub)
+        after = hub.data(FEED)["feed"]["firstCursor"]
+        with database.engine.begin() as tx:
+            tx.execute(
+                sa.text("UPDATE feed SET sequenced_at = now() - interval '91 days' WHERE sequence <= 20")
+            )
+            assert sequencer.drop_old(tx, 90) == 2
+        says = f"The feed starts at sequence 21 now, what follows 0 is gone: {feed.WAY_BACK}"
+        assert refusal(hub, after=after) == ("GONE", says)
+        assert refusal(hub, after=after, wait=5) == ("GONE", says)
+        assert [node["sequence"] for node in all_of(hub)] == [*range(21, 36)]
+        hub.data(update, {"id": made["id"], "on": True})
+        query = "{ webhookEndpoints { disabledReason } }"
+        wait_until(lambda: hub.data(query)["webhookEndpoints"][0]["disabledReason"] == says, 10)
+
+
+# Time
+
+
+def test_windows_that_turned_while_the_hub_was_down_are_told_once(database: Database) -> None:
+    opened(database)
+    soon = "now() + interval '400 milliseconds'"
+    rows = [shirt(f"turns-{place}", listings=[{"channel": {"key": "web"}}]) for place in range(20)]
+    written(database, "product", *rows)
+    with database.write(WRITER) as tx:
+        tx.execute(sa.text(f"UPDATE listing SET starts_at = {soon}, ends_at = NULL WHERE id % 2 = 0"))
+        tx.execute(sa.text(f"UPDATE listing SET starts_at = NULL, ends_at = {soon} WHERE id % 2 = 1"))
+    with database.engine.begin() as tx:
+        sequencer.step(tx)
+        last = feed.ends(tx)[1]
+    time.sleep(0.6)
+
+    def turn() -> int:
+        with database.write(HUB) as tx:
+            return window.turn(tx)
+
+    with ThreadPoolExecutor(4) as relays:
+        assert sum(relays.map(lambda _: turn(), range(4))) == 20
+    assert turn() == 0
+    with database.engine.begin() as tx:
+        assert sequencer.step(tx) == 20
+        turned = [events for (events,) in tx.execute(sa.select(Feed.events).where(Feed.sequence > last))]
+    assert turned.count(["product.updated", "product.listed"]) == 10
+    assert turned.count(["product.updated", "product.unlisted"]) == 10

@@ -276,8 +276,14 @@ def unseen(statement: str) -> Callable[[Log], None]:
     table = (
         statement.replace("UPDATE ", "").replace("DELETE FROM ", "").replace("INSERT INTO ", "").split()[0]
     )
+    # Capture's own triggers fire in every session, which "enabled" alone does not say.
+    again = (
+        "DO $$ DECLARE each name; BEGIN FOR each IN SELECT tgname FROM pg_trigger"
+        f" WHERE tgrelid = '{table}'::regclass AND tgname LIKE 'hub\\_%'"
+        f" LOOP EXECUTE format('ALTER TABLE {table} ENABLE ALWAYS TRIGGER %I', each); END LOOP; END $$"
+    )
     return sql(
-        f"ALTER TABLE {table} DISABLE TRIGGER USER; {statement}; ALTER TABLE {table} ENABLE TRIGGER USER"
+        f"ALTER TABLE {table} DISABLE TRIGGER USER; {statement}; ALTER TABLE {table} ENABLE TRIGGER USER; {again}"
     )
 
 
