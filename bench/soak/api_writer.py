@@ -48,6 +48,9 @@ class Api:
         try:
             with urllib.request.urlopen(request, timeout=ANSWER_SECONDS) as response:  # noqa: S310
                 answer = json.loads(response.read())
+        except urllib.error.HTTPError as refused:
+            with refused:
+                raise ConnectionError(f"{refused.code}: {refused.read().decode()}") from refused
         except HTTPException as broken:
             raise ConnectionError(str(broken)) from broken
         if answer.get("errors"):

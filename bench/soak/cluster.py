@@ -6,13 +6,13 @@ import os
 import signal
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from hub import postgres
 
-GONE_SECONDS = 10
+GONE_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -28,13 +28,13 @@ class Cluster:
 
     def crash(self) -> None:
         """Stop it as if the machine had failed: nothing is finished, and the next start must recover."""
-        pid = int((self.folder / "postmaster.pid").read_text().splitlines()[0])
-        os.kill(pid, signal.SIGQUIT)
+        file = self.folder / "postmaster.pid"
+        os.kill(int(file.read_text().splitlines()[0]), signal.SIGQUIT)
         until = time.monotonic() + GONE_SECONDS
-        with suppress(ProcessLookupError):
-            while time.monotonic() < until:
-                os.kill(pid, 0)
-                time.sleep(0.02)
+        while file.exists():  # its last act is to remove it
+            if time.monotonic() > until:
+                raise TimeoutError(f"PostgreSQL did not stop within {GONE_SECONDS} s.")
+            time.sleep(0.02)
 
 
 @contextmanager
