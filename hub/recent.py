@@ -19,10 +19,11 @@ class Recent(OrderedDict[K, V], Generic[K, V]):
 
     def find(self, key: K) -> V | None:
         """The entry, which is then the one used last; null without one."""
-        if key not in self:
+        try:
+            self.move_to_end(key)
+            return self[key]
+        except KeyError:  # another thread may have made it go meanwhile
             return None
-        self.move_to_end(key)
-        return self[key]
 
     def keep(self, key: K, value: V) -> V:
         """Keep an entry."""

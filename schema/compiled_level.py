@@ -69,7 +69,8 @@ class Reading:
     met: dict[int, Any] = field(default_factory=dict)
     leaves: dict[int, dict[str, list[Leaf]]] = field(default_factory=dict)
     wrong: dict[int, HubError] = field(default_factory=dict)
-    wanted: Sequence[Any] = ()
+    wanted: Sequence[int] = ()
+    keys: Sequence[int] = ()
     levels: Sequence[Level] = ()
 
     def empty(self, place: int) -> Any:

@@ -50,13 +50,17 @@ def compiled(builder: Builder, asked: Asked, nouns: tuple[str, ...]) -> Compiled
 
 
 def _result(builder: Builder, asked: Asked, given: Given, nouns: tuple[str, ...]) -> str:
+    if builder.whole:
+        return _payload(builder, asked, nouns)
     if asked.name in ("node", "nodes"):
         return _nodes(builder, asked, given, nouns)
     for noun in NOUNS.values():
         if asked.name in (noun.single, noun.plural):
             builder.opened(noun)
             _passed(builder, noun, asked.name)
-            return (_single if asked.name == noun.single else _plural)(builder, noun, asked, given)
+            if asked.name == noun.single:
+                return _single(builder, noun, asked, given)
+            return _plural(builder, noun, asked)
     raise Unknown(f"root field {asked.name}")
 
 
@@ -88,6 +92,18 @@ def _single(builder: Builder, noun: Noun, asked: Asked, given: Given) -> str:
     return f"{shown}(v.first(0))"
 
 
+def _payload(builder: Builder, asked: Asked, nouns: tuple[str, ...]) -> str:
+    """Many objects of one noun, by their ids."""
+    noun = by_name(nouns[0]) if nouns else next(n for n in NOUNS.values() if n.single == asked.name)
+    assert noun is not None, "What a payload document reads is a noun."
+    builder.opened(noun)
+    _passed(builder, noun, asked.name)
+    level = builder.level("root", lambda place: ById(place, noun))
+    level.keys_from = lambda reading: {"keys": list(reading.keys)}
+    one = builder.source.function("k", one_of(builder, level, asked.nodes, "str(k)"))
+    return f"dict(zip(v.wanted, map({one}, v.wanted)))"
+
+
 def _key(given: Given, noun: Noun) -> Callable[[Reading], dict[str, Any]]:
     def keys(reading: Reading) -> dict[str, Any]:
         return {"keys": [filters.number_of(_stated(reading, given, "id"), noun)]}
@@ -111,7 +127,7 @@ def _stated(reading: Reading, given: Given, name: str) -> Any:
     return value
 
 
-def _plural(builder: Builder, noun: Noun, asked: Asked, given: Given) -> str:
+def _plural(builder: Builder, noun: Noun, asked: Asked) -> str:
     if any(each.name.value == "search" for each in asked.nodes[0].arguments or ()):
         raise Unknown("search")
     return connection(builder, noun, asked, "None", row, {})

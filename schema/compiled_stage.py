@@ -17,8 +17,8 @@ from hub.recent import Recent
 from schema.compiled_level import Level, Reading
 
 if TYPE_CHECKING:
-    from hub.db import Database
     from hub.direct import Fragment, Row
+    from schema.plan import Reads
 
 STATEMENTS = 64
 """Statements that a stage remembers."""
@@ -33,7 +33,7 @@ class Stage:
         self.levels = levels
         self._statements: Recent[Hashable, Made] = Recent(STATEMENTS)
 
-    async def read(self, reading: Reading, database: Database) -> None:
+    async def read(self, reading: Reading, database: Reads) -> None:
         """Read the rows of all levels. Raises whatever goes wrong."""
         keys = self._keys(reading)
         without = any(keys.get(name) == [] for name in ("keys", "attributes"))

@@ -89,15 +89,7 @@ NAMES: dict[str, Any] = {
     "text": text,
     "held_text": held_text,
     "objects": objects,
-    "__builtins__": {
-        "int": int,
-        "str": str,
-        "list": list,
-        "map": map,
-        "dict": dict,
-        "type": type,
-        "bool": bool,
-    },
+    "__builtins__": {each.__name__: each for each in (int, str, list, dict, bool, map, zip, type)},
 }
 """What generated source may name beside its own constants."""
 

@@ -25,7 +25,8 @@ from schema.cost import actual, requested
 from schema.document import Document, Documents
 from schema.errors import shown
 from schema.figures import Figures
-from schema.plan import Planner, Refusal, Request
+from schema.plan import Request
+from schema.planner import Planner, Refusal
 
 log = logging.getLogger("hub.schema")
 
@@ -157,7 +158,7 @@ class Execution:
         plan = self._planner.plan(operation.document, operation.node, context.viewer, variables)
         if isinstance(plan, Refusal):
             return None
-        data, objects = await plan.run(Request(context, variables))
+        data, objects = await plan.run(Request(context, variables, self.database))
         return Answered(orjson.dumps(data), actual=objects, executor="compiled")
 
     async def _ordinary(self, asked: Asked, context: Context) -> Answered:

@@ -16,15 +16,15 @@ from hub.token import Token
 from schema.context import Ground, Place, every_locale, places
 
 if TYPE_CHECKING:
-    from hub.db import Database
     from hub.viewer import Viewer
+    from schema.plan import Reads
 
 MOST_CODES = 20
 """Channels that are read beforehand. A query that names more of them reads those itself."""
 
 
 async def opened(
-    database: Database, keyed: bytes, codes: Sequence[str] = (), *, own: bool = True
+    database: Reads, keyed: bytes, codes: Sequence[str] = (), *, own: bool = True
 ) -> tuple[Viewer, Ground] | None:
     """Who asks by the token of a keyed hash, and what their query stands on; null without a valid token.
 
@@ -36,6 +36,29 @@ async def opened(
         return None
     row = dict(zip(names, rows[0], strict=True))
     return token.viewer(row), _ground(row)
+
+
+async def ground(database: Reads) -> Ground:
+    """Every channel and every locale, for those who answer many questions at one time."""
+    made, names = _everything()
+    (row,) = await database.read_made(made, {})
+    return _ground(dict(zip(names, row, strict=True)) | {"company_id": None})
+
+
+@cache
+def _everything() -> tuple[Made, tuple[str, ...]]:
+    every = places().subquery("place")
+    found = sa.select(sa.func.jsonb_agg(_row(every))).scalar_subquery()
+    locales = sa.func.array(every_locale().scalar_subquery(), type_=ARRAY(sa.Text))
+    return Made.of(sa.select(found.label("places"), locales.label("every_locale"))), (
+        "places",
+        "every_locale",
+    )
+
+
+def _row(every: sa.Subquery) -> sa.ColumnElement[Any]:
+    """A channel as a list of what a ``Place`` is made of."""
+    return sa.func.jsonb_build_array(every.c.id, every.c.code, every.c.currency, every.c.locales)
 
 
 def _ground(row: dict[str, Any]) -> Ground:
@@ -66,9 +89,8 @@ def _places(own: sa.ColumnElement[bool]) -> sa.ScalarSelect[Any]:
     every = places().subquery("place")
     named = every.c.code == sa.any_(sa.bindparam("codes", type_=ARRAY(sa.Text)))
     bound = sa.or_(every.c.id == Token.default_channel_id, every.c.id == sa.any_(Token.channel_ids))
-    rows = sa.func.jsonb_build_array(every.c.id, every.c.code, every.c.currency, every.c.locales)
     return (
-        sa.select(sa.func.jsonb_agg(rows))
+        sa.select(sa.func.jsonb_agg(_row(every)))
         .where(sa.or_(named, sa.and_(own, bound)))
         .correlate(Token)
         .scalar_subquery()

@@ -7,9 +7,7 @@ shows. It runs with the endpoint's own permissions.
 
 from __future__ import annotations
 
-import asyncio
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -29,26 +27,29 @@ from graphql import (
     VariableNode,
     specified_rules,
 )
+from graphql.execution.values import VariableValues
 from strawberry.schema.schema import validate_document
 
 from hub import ids
 from hub.db import Database, Json
 from hub.errors import HubError, Invalid
+from hub.recent import Recent
 from hub.viewer import Viewer
 from schema import nouns, payload_default, payload_permission, rule
 from schema.context import Context
 from schema.cost import DEAREST, requested
 from schema.declare import Noun
 from schema.document import REMEMBERED, Document, Documents
+from schema.payload_rendering import PayloadRendering
 from schema.payload_shape import shape
+from schema.plan import Plan
+from schema.planner import Planner, Refusal
+from webhooks.rendering import Wanted
 
 EXAMPLE = "query ($id: ID!) { product(id: $id) { slug } }"
 ID = "id"
 ANY = "node"
 """The root field that any noun is found by."""
-
-
-Render = Callable[[str | None, str, Sequence[int], Viewer], Awaitable[Mapping[int, Any]]]
 
 
 class PayloadDocuments:
@@ -57,7 +58,8 @@ class PayloadDocuments:
     def __init__(self, schema: strawberry.Schema) -> None:
         self._schema = schema
         self._documents = Documents(schema)
-        self._prepared: OrderedDict[str, DocumentNode] = OrderedDict()
+        self._planner = Planner(schema)
+        self._prepared: Recent[str, Document] = Recent(REMEMBERED)
 
     def check(self, text: str, viewer: Viewer) -> None:
         """Raises ``hub.errors.HubError`` for a document that is wrong, too costly, or not open to the viewer."""
@@ -87,45 +89,52 @@ class PayloadDocuments:
         found = _nouns().get(_root(self._prepare(text)).name.value)
         return None if found is None else found.name
 
-    def renderer(self, database: Database) -> Render:
-        """Make the function that answers documents.
+    def renderer(self, database: Database) -> PayloadRendering:
+        """Make what answers documents: see ``webhooks.rendering``.
 
         ``render(document, noun, ids, viewer)`` gives the answer by id, null for what the viewer does not see. Without
-        a document it is the default one of the noun. All ids of a call share loaders, so that each level is read once
-        for all of them.
+        a document it is the default one of the noun. ``render.many`` answers many documents in one round.
         """
+        return PayloadRendering(self, database)
 
-        async def render(
-            given: str | None, noun: str, numbers: Sequence[int], viewer: Viewer
-        ) -> Mapping[int, Any]:
-            text = payload_default.text(noun, viewer) if given is None else given
-            document = self._prepare(text)
-            root = _nouns().get(_root(document).name.value)
-            if root is not None and root.name != noun:
-                return {}
-            context = Context(database, viewer)
-            context.extras["document"] = Document(document)
-            answers = await asyncio.gather(
-                *(self._answer(text, context, ids.encode(noun, each)) for each in numbers)
-            )
-            return dict(zip(numbers, answers, strict=True))
+    def plan(self, wanted: Wanted) -> Plan | Refusal | None:
+        """What answers a document; null where it reads another noun. Raises ``Invalid`` for one that is wrong."""
+        document = self._document(_text(wanted))
+        node = self._prepare(_text(wanted))
+        root = _nouns().get(_root(node).name.value)
+        if root is not None and root.name != wanted.noun:
+            return None
+        return self._planner.payload(document, _operation(node), wanted.viewer, wanted.noun)
 
-        return render
+    def variables(self, wanted: Wanted) -> VariableValues:
+        """The variables of a document that is answered for many objects: any of their ids stands for all."""
+        node = self._prepare(_text(wanted))
+        return self._planner.variables(_operation(node), {ID: ids.encode(wanted.noun, 1)})
 
-    async def _answer(self, text: str, context: Context, global_id: str) -> Any:
-        result = await self._schema.execute(text, variable_values={ID: global_id}, context_value=context)
-        for error in result.errors or ():
-            raise error.original_error or error
-        data = result.data or {}
-        return data if any(each is not None for each in data.values()) else None
+    def answering(self, wanted: Wanted, database: Database) -> Callable[[str], Awaitable[Any]]:
+        """Make what answers a document by the ordinary executor, by global id. It raises what goes wrong."""
+        text, context = _text(wanted), Context(database, wanted.viewer)
+        context.extras["document"] = self._document(text)
+
+        async def answer(global_id: str) -> Any:
+            given = {ID: global_id}
+            result = await self._schema.execute(text, variable_values=given, context_value=context)
+            for error in result.errors or ():
+                raise error.original_error or error
+            data = result.data or {}
+            return data if any(each is not None for each in data.values()) else None
+
+        return answer
 
     def _prepare(self, text: str) -> DocumentNode:
+        """The tree of the document with ``version`` added. Raises ``Invalid``."""
+        node = self._document(text).node
+        assert node is not None, "A document that is wrong was refused."
+        return node
+
+    def _document(self, text: str) -> Document:
         """The document with ``version`` added. Raises ``Invalid``."""
-        if text not in self._prepared:
-            self._prepared[text] = self._read(text)
-            if len(self._prepared) > REMEMBERED:
-                self._prepared.popitem(last=False)
-        return self._prepared[text]
+        return self._prepared.find(text) or self._prepared.keep(text, Document(self._read(text)))
 
     def _read(self, text: str) -> DocumentNode:
         given = self._documents.get(text)
@@ -136,6 +145,14 @@ class PayloadDocuments:
         if errors:
             raise Invalid(f'The document uses the name "version" for something else: {errors[0].message}')
         return document
+
+
+def _text(wanted: Wanted) -> str:
+    return payload_default.text(wanted.noun, wanted.viewer) if wanted.document is None else wanted.document
+
+
+def _operation(document: DocumentNode) -> OperationDefinitionNode:
+    return next(each for each in document.definitions if isinstance(each, OperationDefinitionNode))
 
 
 @cache

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from graphql import GraphQLError, OperationDefinitionNode
-from graphql.execution.values import VariableValues, get_variable_values
-
+from hub.direct import Made, Row
 from hub.errors import HubError
 from schema import attribute_level, rule
 from schema import filter as filters
@@ -17,22 +14,14 @@ from schema.compiled_argument import Arguments
 from schema.compiled_attribute import DEFINITIONS, definition
 from schema.compiled_level import Level, Reading
 from schema.compiled_page import Listing
-from schema.compiled_root import Compiled, compiled, nouns_of
+from schema.compiled_root import Compiled
 from schema.compiled_stage import Stage
-from schema.compiled_value import Bail
-from schema.compiler import Asked, Builder
-from schema.selection import Selections, Unknown
 
 if TYPE_CHECKING:
-    import strawberry
+    from graphql.execution.values import VariableValues
 
-    from hub.db import Database
     from hub.viewer import Viewer
     from schema.context import Context
-    from schema.document import Document
-
-
-log = logging.getLogger("hub.schema")
 
 
 def class_of(viewer: Viewer) -> Viewer:
@@ -54,17 +43,20 @@ def class_of(viewer: Viewer) -> Viewer:
     )
 
 
+class Reads(Protocol):
+    """Where statements are run."""
+
+    async def read_made(self, statement: Made, values: Mapping[str, Any]) -> Sequence[Row]:
+        """The rows of a statement."""
+
+
 @dataclass(frozen=True)
 class Request:
     """What a plan takes from a request."""
 
     context: Context
     variables: VariableValues
-
-    @property
-    def database(self) -> Database:
-        """Where it reads."""
-        return self.context.database
+    database: Reads
 
 
 class Root:
@@ -77,11 +69,15 @@ class Root:
         self._values = found.builder.values
         self._waves = _waves(self.levels, apart=found.builder.whole)
 
-    async def read(self, request: Request, **more: Any) -> tuple[Any, int]:
-        """The value of the field, and how many objects are in it. Raises whatever goes wrong: the ordinary executor says it better."""
+    async def read(
+        self, request: Request, wanted: Sequence[int] = (), keys: Sequence[int] = ()
+    ) -> tuple[Any, int]:
+        """The value of the field, and how many objects are in it. Raises whatever goes wrong: the ordinary executor says it better.
+
+        ``wanted``: of a payload document, the ids of the objects that are shown; ``keys``: those that are read.
+        """
         reading = await self._begun(request)
-        for name, value in more.items():
-            setattr(reading, name, value)
+        reading.wanted, reading.keys = wanted, keys
         await self._define(reading, request.database)
         for number, stages in enumerate(self._waves):
             for stage in stages:
@@ -97,7 +93,7 @@ class Root:
             self._seer, scope, arguments, rule.values(request.context.viewer, scope), levels=self.levels
         )
 
-    async def _define(self, reading: Reading, database: Database) -> None:
+    async def _define(self, reading: Reading, database: Reads) -> None:
         """Read the attributes that filters name."""
         named: set[str] = set()
         for level in self.levels:
@@ -109,7 +105,7 @@ class Root:
         known = await _known(named, database)
         reading.definitions = {code: each.definition for code, each in known.items()}
 
-    async def _see(self, reading: Reading, wave: int, database: Database) -> None:
+    async def _see(self, reading: Reading, wave: int, database: Reads) -> None:
         met = [each for each in self._values if each.level.wave == wave]
         if met:
             known = await _known({code for each in met for code in each.meet(reading)}, database)
@@ -117,7 +113,7 @@ class Root:
                 each.see(reading, known)
 
 
-async def _known(codes: set[str], database: Database) -> dict[str, attribute_level.Known]:
+async def _known(codes: set[str], database: Reads) -> dict[str, attribute_level.Known]:
     if not codes:
         return {}
     rows = await database.read_made(DEFINITIONS, {"codes": sorted(codes)})
@@ -155,86 +151,11 @@ class Plan:
             objects += more
         return data, objects
 
-
-@dataclass(frozen=True)
-class Refusal:
-    """Why there is no plan."""
-
-    cause: str
-
-
-class Planner:
-    """Makes and keeps the plans of one operation's document."""
-
-    def __init__(self, schema: strawberry.Schema) -> None:
-        self._schema = schema
-
-    def variables(self, node: OperationDefinitionNode, given: dict[str, Any]) -> VariableValues:
-        """The variables, coerced. Raises ``Bail`` where they are wrong."""
-        found = get_variable_values(self._schema._schema, node.variable_definitions or (), given)  # noqa: SLF001 - has no public name
-        if isinstance(found, list):
-            raise Bail("variables")
-        return found
-
-    def plan(
-        self, document: Document, node: OperationDefinitionNode, viewer: Viewer, variables: VariableValues
-    ) -> Plan | Refusal:
-        """The plan, kept with its document."""
-        seer = class_of(viewer)
-        included = {name: variables.coerced.get(name) for name in document.conditions}
-        try:
-            nouns = _nouns(document, variables)
-        except Unknown as unknown:
-            return Refusal(str(unknown))
-        key: Hashable = (id(node), tuple(included.values()), seer, nouns)
-        known: Plan | Refusal | None = document.plans.find(key)
-        return known or document.plans.keep(key, self._made(document, node, seer, included, nouns))
-
-    def _made(
-        self,
-        document: Document,
-        node: OperationDefinitionNode,
-        seer: Viewer,
-        included: dict[str, Any],
-        nouns: tuple[tuple[str, ...], ...],
-    ) -> Plan | Refusal:
-        assert document.node is not None, "A document without a tree is never planned."
-        selections = Selections(self._schema._schema, document.node, included)  # noqa: SLF001 - has no public name
-        try:
-            return self._compiled(
-                node, seer, selections, dict(zip(map(id, document.by_ids), nouns, strict=True))
-            )
-        except Unknown as unknown:
-            return Refusal(str(unknown))
-        except (GraphQLError, HubError, ValueError) as wrong:  # a constant argument is wrong
-            return Refusal(type(wrong).__name__)
-        except Exception:
-            log.exception("A document could not be compiled, and is answered by the ordinary executor.")
-            return Refusal("fault")
-
-    def _compiled(
-        self,
-        node: OperationDefinitionNode,
-        seer: Viewer,
-        selections: Selections,
-        nouns: Mapping[int, tuple[str, ...]],
-    ) -> Plan:
-        query = selections.schema.query_type
-        assert query is not None, "The schema has queries."
-        roots: dict[str, Root | str] = {}
-        for key, nodes in selections.of([node.selection_set], query).items():
-            name = nodes[0].name.value
-            if name == "__typename":
-                roots[key] = query.name
-                continue
-            if name not in query.fields:
-                raise Unknown("introspection")
-            builder = Builder(self._schema, selections, seer)
-            found = compiled(builder, Asked(nodes, query.fields[name]), nouns.get(id(nodes[0]), ()))
-            roots[key] = Root(found, seer)
-        return Plan(roots)
-
-
-def _nouns(document: Document, variables: VariableValues) -> tuple[tuple[str, ...], ...]:
-    """The nouns of each field that finds by ids, in the order of the document."""
-    return tuple(nouns_of(each, variables.coerced) for each in document.by_ids)
+    async def run_many(
+        self, request: Request, wanted: Sequence[int], keys: Sequence[int]
+    ) -> dict[int, dict[str, Any] | None]:
+        """The data of a payload document for each wanted id; null for an object that is not seen."""
+        ((name, root),) = self.roots.items()
+        assert isinstance(root, Root), "A payload document finds an object."
+        found, _ = await root.read(request, wanted, keys)
+        return {number: None if each is None else {name: each} for number, each in found.items()}
