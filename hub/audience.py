@@ -126,7 +126,9 @@ BEGIN
     IF NOT hub_concerns(of_aggregate, of_id, of_changes, channels) THEN
         RETURN;
     END IF;
-    IF channels IS NULL OR of_aggregate <> 'product' THEN
+    -- Most changes of products hold nothing that is for some channels only.
+    IF channels IS NULL OR of_aggregate <> 'product'
+        OR NOT of_changes @? '$[*] ? ({for_some})' AND strpos(of_changes::text, '"attributes/') = 0 THEN
         events := of_events;
         changes := of_changes;
         RETURN;
@@ -175,6 +177,7 @@ def statements(kept: Sequence[Part]) -> str:
     return VIEW.format(
         heard=",".join(sorted({part.kept.audience[0] for part in kept if part.kept.audience})),
         within=",".join(part.name for part in within),
+        for_some=" || ".join(f'@.t == "{part.name}"' for part in within),
         by_channel=",".join(part.name for part in within if part.kept.within == "channel_id"),
         by_list=",".join(part.name for part in within if part.kept.within == "price_list_id"),
         valued=",".join(part.name for part in kept if "attributes" in part.kept.deep),
