@@ -38,8 +38,8 @@ class LockTurn:
         """Raise ``LostTurnError`` where the connection is gone, and the lock with it."""
         try:
             self._connection.execute(sa.text("SELECT 1"))
-        except sa.exc.DBAPIError as error:
-            raise LostTurnError(str(error.orig)) from error
+        except sa.exc.SQLAlchemyError as error:
+            raise LostTurnError("The connection that held it is gone.") from error
 
 
 class ElasticsearchIndex:
@@ -151,7 +151,7 @@ class ElasticsearchIndex:
         finally:
             try:
                 connection.execute(sa.text("SELECT pg_advisory_unlock_all()"))
-            except sa.exc.DBAPIError:
+            except sa.exc.SQLAlchemyError:
                 # A broken connection holds no lock; the pool must not keep it.
                 connection.invalidate()
             connection.close()

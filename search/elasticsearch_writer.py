@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -33,6 +34,9 @@ BUSY = frozenset(
 )
 SERVER_FAULT = 500
 
+NOTED_SECONDS = 1.0
+"""How old the state that an index tells may be: a restart repeats so much work, which changes nothing."""
+
 
 @dataclass(frozen=True)
 class Operation:
@@ -48,6 +52,9 @@ class ElasticsearchWriter:
     def __init__(self, client: Elasticsearch, generation: str) -> None:
         self._client = client.options(request_timeout=WRITE_SECONDS)
         self._generation = generation
+        self._noted: State | None = None
+        self._noted_at = -NOTED_SECONDS
+        self._unnoted: State | None = None
 
     def put(self, batch: Batch, *, repair: bool = False, trusting: bool = True) -> Written:
         """Write what differs from what is there, document by document."""
@@ -106,13 +113,25 @@ class ElasticsearchWriter:
         return done.plus(self._send(again, tried + 1))
 
     def commit(self, state: State) -> None:
-        """Make what was put findable, and note the state."""
+        """Make what was put findable, and note the state: at once where it says more than another sequence."""
         with told():
             self._client.indices.refresh(index=self._generation)
+        only_later = self._noted is not None and replace(self._noted, sequence=state.sequence) == state
+        if only_later and time.monotonic() - self._noted_at < NOTED_SECONDS:
+            self._unnoted = state
+        else:
+            self._note(state)
+
+    def _note(self, state: State) -> None:
+        with told():
             self._client.index(index=self._generation, id=STATE_ID, document=state_document(state))
+        self._noted, self._noted_at, self._unnoted = state, time.monotonic(), None
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Note the state that was reached last; an engine that is away keeps the one before, and work is repeated."""
+        if self._unnoted:
+            with suppress(UnavailableError):
+                self._note(self._unnoted)
 
 
 def state_document(state: State) -> dict[str, Any]:

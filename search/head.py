@@ -7,6 +7,7 @@ whose adjectives follow the noun have no rule here.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from search import analysis
 
@@ -71,7 +72,7 @@ def heads(title: str, tongue: str) -> tuple[str, ...]:
     return (f"{tongue}:{analysis.term(before[-1], tongue)}",) if before else ()
 
 
-def asked(words: list[str], tongue: str) -> str | None:
+def asked(words: Sequence[str], tongue: str) -> str | None:
     """What a question is for, as ``heads`` says it; null where the language has no rule."""
     found = heads(" ".join(words), tongue)
     return found[0] if found else None

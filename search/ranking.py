@@ -115,7 +115,7 @@ def _tiers(text: Text, words: list[Clause], weights: Weights) -> Iterator[Clause
         return
     yield Named("all words", Always(Both(tuple(map(bare, words))), weights.every))
     tongue = text.tongues[0]
-    wanted = head.asked(text.plain, tongue)
+    wanted = head.asked(text.said, tongue)
     if wanted:
         yield Named("head noun", Always(Term("heads", wanted), weights.head))
     yield Named("brand", Always(OneOf("brands", tuple(_brands(text.plain))), weights.brand))

@@ -46,6 +46,7 @@ class Steering:
 class Text:
     """A question's text. ``words``: those that have to match. ``tongues``: languages, the first one decides.
 
+    ``said``: all words that were typed, also those that are skipped: they tell what the question is for.
     ``identifiers``: what the whole may be as an identifier; ``numbers``: what its parts may be.
     """
 
@@ -53,6 +54,7 @@ class Text:
     tongues: tuple[str, ...]
     identifiers: tuple[str, ...]
     numbers: tuple[str, ...]
+    said: tuple[str, ...] = ()
 
     @property
     def plain(self) -> list[str]:
@@ -77,7 +79,7 @@ def read(text: str, tongues: tuple[str, ...], steering: Steering | None = None) 
     steering = steering or Steering()
     meant = [word for word in said if not _skipped(word, tongues[0], steering)]
     words = [Wanted(word, _others(word, steering)) for word in meant or said]
-    return Text(tuple(words), tongues, identifier.asked(text), _numbers(text))
+    return Text(tuple(words), tongues, identifier.asked(text), _numbers(text), tuple(said))
 
 
 def _skipped(word: str, tongue: str, steering: Steering) -> bool:

@@ -32,7 +32,7 @@ NEWEST = "9.5.0"
 OLDEST = "8.19.0"
 ARTIFACT = "org.elasticsearch.distribution.integ-test-zip:elasticsearch"
 LEAST_JAVA = 21
-START_SECONDS = 120.0
+START_SECONDS = 240.0
 HEAP = "512m"
 
 MISSING = (
