@@ -130,6 +130,11 @@ class Client:
         self.execution = Execution(schema(), database, extras, compiled=compiled)
         self._runner = runner
 
+    def anew(self) -> Client:
+        """The same without all that was learned: no plan is made already."""
+        known = self.execution
+        return Client(known.database, self._runner, known.extras, compiled=known.compiled)
+
     def ask(self, question: Question, viewer: Viewer) -> Answer:
         """The answer to a question."""
         asked = Asked(question.query, question.variables, question.operation)

@@ -7,19 +7,25 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from graphql import GraphQLInterfaceType, GraphQLObjectType, GraphQLSchema
 
+from hub.app import create_app
 from hub.db import Database, Json
 from hub.viewer import Viewer
 from schema.app import schema
+from schema.router import Endpoint
+from search.rebuild import rebuild
 from tests.differential.asking import WEIGHTS, Answer, Client, reach, viewers
 from tests.differential.documents import Question, Reach, question
 from tests.differential.pools import Pools, gather
 from tests.differential.shop import build
 from tests.reading import Asking
+from tests.running import make_settings
 from tests.shop import all_rows
 
 
@@ -46,9 +52,12 @@ class Pair:
         (viewer,) = chance.choices(names, [WEIGHTS.get(name, 1) for name in names])
         return question(chance, graphql_schema(), self.pools, self.reaches[viewer]), viewer
 
-    def check(self, asked: Question, viewer: str) -> None:
-        """Ask both. Raises ``DifferenceError`` where they differ, or the compiled one gave up for no reason."""
-        expected = self.ordinary.ask(asked, self.viewers[viewer])
+    def check(self, asked: Question, viewer: str, expected: Answer | None = None) -> None:
+        """Ask both. Raises ``DifferenceError`` where they differ, or the compiled one gave up for no reason.
+
+        ``expected``: what the ordinary one is known to answer.
+        """
+        expected = expected or self.ordinary.ask(asked, self.viewers[viewer])
         got = self.compiled.ask(asked, self.viewers[viewer])
         self._count(asked, expected, got)
         if "INTERNAL" in expected.codes | got.codes:
@@ -115,14 +124,23 @@ def readable() -> set[str]:
     return found
 
 
+def _extras(database: Database, folder: Path) -> Json:
+    """What the app hands to every request, with an index to search in."""
+    app = create_app(make_settings(database.url, folder), relay=False)
+    owners = [getattr(getattr(route, "endpoint", None), "__self__", None) for route in app.routes]
+    extras = next(each.execution.extras for each in owners if isinstance(each, Endpoint))
+    rebuild(database, extras["search"])
+    return extras
+
+
 @contextmanager
 def pair(database: Database) -> Iterator[Pair]:
     """Both executors on a shop that this fills."""
     build(database)
     channels = {int(number): code for number, code in all_rows(database, "SELECT id, code FROM channel")}
     asking = viewers(database)
-    extras: Json = {"secret": "of this test", "webhook_networks": ()}
-    with asyncio.Runner() as runner:
+    with TemporaryDirectory() as folder, asyncio.Runner() as runner:
+        extras = _extras(database, Path(folder))
         try:
             yield Pair(
                 gather(database, Asking(database, runner)),

@@ -25,7 +25,11 @@ from tests.differential.values import Declared, Values, literal
 FIELDS = 34
 """Fields of one document, more or less."""
 DEEPEST = 9
-SEARCH_SHARE = 0.0
+SEARCH_SHARE = 0.03
+DULL = frozenset({"provenance", "createdAt", "updatedAt", "source", "actor", "writtenAt", "version"})
+TEXTS = frozenset({"name", "description", "alt", "nameLocale", "value", "price"})
+AGAIN_SHARE = 0.2
+"""How often a field with arguments is asked for once more, with others."""
 SHUT_SHARE = 0.02
 """How often a field is chosen without regard to what its viewer may see."""
 PAGED = frozenset({"first", "after", "last", "before", "sort"})
@@ -35,6 +39,7 @@ FEW: dict[str, list[Any]] = {
     "quantity": [1, 1, 9, 10, 50, 1000, 0, -5],
     "first": [0, 1, 2, 3, 100, -1, 1001],
     "after": [None, None, "", "x"],
+    "wait": [None, 0, 0, -1, 10**6],
     "types": [["product.*"], ["order.created", "price.changed"], ["*"], [], "x"],
     "endpoint": [None, None, None, "cHJvZHVjdDox"],
     "entity": [None, None, "cHJvZHVjdDox", "x"],
@@ -68,6 +73,13 @@ class Question:
 def question(chance: Random, schema: GraphQLSchema, pools: Pools, reach: Reach) -> Question:
     """A request made by chance, mostly for what its viewer may see."""
     return _Document(chance, schema, pools, reach).made()
+
+
+def _weight(name: str, declared: GraphQLField) -> int:
+    """How much a field tells: arguments and texts have many ways to be wrong, a note of when and whence has few."""
+    if name in DULL or name.endswith("Translations"):
+        return 1
+    return 6 if declared.args or name in TEXTS else 3
 
 
 class _Document:
@@ -192,7 +204,10 @@ class _Document:
             names = [
                 name for name in names if is_composite_type(get_named_type(type_.fields[name].type))
             ] or names
-        return self.chance.choice(names or ["__typename"])
+        if not names:
+            return "__typename"
+        (name,) = self.chance.choices(names, [_weight(name, type_.fields[name]) for name in names])
+        return name
 
     def _field(self, type_: Any, name: str, depth: int, *, alias: bool = False) -> str:
         if name == "__typename":
@@ -209,6 +224,8 @@ class _Document:
         if alias and body and self.often(0.1):
             # The same field again, with other selections: both are merged.
             made += f" {head}{arguments} {{ {self._selections(below, depth + 1)} }}"
+        if arguments and self.often(AGAIN_SHARE):
+            made += " " + self._field(type_, name, depth, alias=True)
         return made
 
     def _alias(self) -> str:

@@ -29,7 +29,9 @@ def build(database: Database) -> None:
     fill(database)
     chance = Random(SEED)
     for noun, rows in _frame(chance).items():
-        _save(database, noun, rows)
+        _save(database, noun, [each | _called(noun, each["code"]) for each in rows])
+    for noun, codes in KNOWN.items():
+        _save(database, noun, [{"code": code} | _called(noun, code) for code in codes])
     _save(database, "product", [_product(chance, number) for number in range(PRODUCTS)])
     _save(database, "product", [_related(chance, number) for number in range(0, PRODUCTS, 3)])
     _save(database, "stock", _stock(chance))
@@ -38,6 +40,28 @@ def build(database: Database) -> None:
     _leave(database)
     with database.write(WRITER) as tx:
         sequencer.step(tx)
+
+
+KNOWN = {
+    "channel": ["web", "us"],
+    "category": ["tops", "shirts"],
+    "attribute": ["colour", "rating", "care", "tags"],
+    "asset": ["front"],
+    "product_type": ["shirt"],
+    "location": ["north"],
+    "price_list": ["retail", "club"],
+}
+"""What other tests' shop has already."""
+
+
+def _called(noun: str, code: str) -> Json:
+    """What two other systems call it: different for each, so that one cannot pass for the other."""
+    return {
+        "external_ids": [
+            {"system": "erp", "id": f"{noun} {code}"},
+            {"system": "pim", "id": f"{code} of {noun}"},
+        ]
+    }
 
 
 def _save(database: Database, noun: str, rows: list[Json]) -> None:
@@ -61,7 +85,7 @@ def _leave(database: Database) -> None:
 
 
 def _texts(chance: Random, word: str) -> Json:
-    return {locale: f"{word} {locale}" for locale in LOCALES if chance.random() < 0.45}
+    return {locale: f"{word} {locale}" for locale in LOCALES if chance.random() < 0.6}
 
 
 def _some(chance: Random, values: Any, most: int) -> list[Any]:
@@ -92,7 +116,7 @@ def _frame(chance: Random) -> dict[str, list[Json]]:
             },
             {"code": "depth", "type": "measurement", "unit_family": "length", "unit": "cm"},
             {"code": "manual", "type": "reference", "rules": {"to": "asset"}},
-            {"code": "ean_old", "type": "text", "external_ids": [{"system": "erp", "id": "x"}]},
+            {"code": "ean_old", "type": "text"},
             {"code": "unused", "type": "integer"},
         ],
         "product_type": [
@@ -227,7 +251,9 @@ def _variant(chance: Random, slug: str, number: int) -> Json:
 
 def _product(chance: Random, number: int) -> Json:
     slug = f"p{number:02}"
-    name = chance.choice([{}, {"en": "Same name"}, {"de": "Öhr"}, _texts(chance, f"Thing {number}")])
+    name = chance.choice(
+        [{}, {"en": "Same name"}, {"de": "Öhr", "en": "Same name"}, *[_texts(chance, f"Thing {number}")] * 3]
+    )
     return {
         "slug": slug,
         "type": {"key": chance.choice(["shirt", "thing"])},
