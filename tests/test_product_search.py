@@ -10,8 +10,8 @@ import pytest
 from hub.db import Database
 from hub.errors import Code
 from hub.viewer import Viewer
-from search.tantivy_index import TantivyIndex
 from search.rebuild import rebuild
+from search.tantivy_index import TantivyIndex
 from tests.reading import PREVIEWING, STAFF, STOREFRONT, Asking, asking, fill, names
 
 
