@@ -31,7 +31,7 @@ KILL_SECONDS = (2.5, 6.5)
 """Between two kills of relays: about the five seconds after which another one takes over what it was sending."""
 
 BACK_SECONDS = 2.0
-PEACE_SECONDS = 120.0
+PEACE_SECONDS = 240.0
 
 CHANGES = """query ($after: String) { changes(after: $after, first: 1000) {
     nodes { sequence type events entityType entityId entityVersion kind changedPaths { path old new } reason actor }
