@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from collections.abc import Iterator
 from itertools import count
 from typing import Any
@@ -366,6 +367,38 @@ def test_nothing_is_told_before_the_challenge_is_echoed(hub: Server, form: str) 
         moved = f"{receiver.url}/moved"
         assert endpoint.update(url=moved) == []
         assert endpoint.now()["status"] == "UNVERIFIED"
+
+
+def test_an_answer_to_an_earlier_challenge_opens_no_other_address(hub: Server) -> None:
+    with (
+        receiving() as stranger,
+        listening(hub, verify=True, eventTypes=["category.*"]) as (endpoint, receiver),
+    ):
+        receiver.tell(echo="json", delay=2)
+        received(receiver, 1)
+        stranger.tell(secret=endpoint.secret)
+        assert endpoint.update(url=f"{stranger.url}/hooks") == []
+        category(hub)
+        wait_until(lambda: len(endpoint.deliveries()) == 1 and bool(endpoint.deliveries()[0]["attempts"]))
+        time.sleep(2.5)
+        assert endpoint.now()["status"] == "UNVERIFIED"
+        assert {each.body["type"] for each in stranger.log()} == {"webhook.verification"}
+
+
+def test_what_was_taken_for_one_address_does_not_go_to_an_unverified_one(hub: Server) -> None:
+    with (
+        receiving() as stranger,
+        listening(hub, verify=True, rate=1, inFlight=4, eventTypes=["category.*"]) as (endpoint, receiver),
+    ):
+        receiver.tell(echo="json")
+        wait_until(lambda: endpoint.now()["status"] == "ACTIVE")
+        for _ in range(6):
+            category(hub)
+        wait_until(lambda: len(receiver.log()) > 1)
+        stranger.tell(secret=endpoint.secret)
+        assert endpoint.update(url=f"{stranger.url}/hooks") == []
+        time.sleep(3)
+        assert {each.body["type"] for each in stranger.log()} == {"webhook.verification"}
 
 
 def test_who_asks_for_no_handshake_is_not_challenged(hub: Server) -> None:

@@ -7,6 +7,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from webhooks import verification
 from webhooks.breaker import Breaker
 from webhooks.delivery import Claimed
 from webhooks.lot import Way
@@ -68,7 +69,13 @@ class Courier:
         changed = self.breaker.answered(well=answer.outcome == "delivered", now=now)
         self.unsaved = self.unsaved or put_off or changed
 
-    def drop(self) -> None:
-        """Forget what waits for its turn: it is still due, and taken again when there is room."""
-        self.taken.difference_update(each.id for each in self.ready)
-        self.ready.clear()
+    def withhold(self) -> None:
+        """Let nothing but the challenge go to an address that has not echoed it: it may have changed meanwhile."""
+        if self.way is not None and self.way.row["verify"] and self.way.row["verified_at"] is None:
+            self.drop(but=verification.PURPOSE)
+
+    def drop(self, but: str | None = None) -> None:
+        """Forget what waits for its turn, ``but`` for one purpose: it is still due, and taken again when there is room."""
+        kept = deque(each for each in self.ready if each.purpose == but)
+        self.taken.difference_update({each.id for each in self.ready} - {each.id for each in kept})
+        self.ready = kept

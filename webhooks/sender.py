@@ -329,6 +329,7 @@ class Sender:
 
     def _pump(self, courier: Courier) -> None:
         """Send what may go now, and come back when more may."""
+        courier.withhold()
         while courier.ready and courier.way is not None and not self._stopping:
             now = monotonic()
             wait = courier.wait(now, self._share) if self._holder.remaining else TICK_SECONDS
@@ -379,7 +380,7 @@ class Sender:
             return answer
         if not verification.echoes(each.body or b"", answer.response):
             return replace(answer, outcome="refused", error="The answer does not echo the challenge.")
-        await self._persist(verification.passed, each.endpoint_id)
+        await self._persist(verification.passed, each.endpoint_id, each.body or b"")
         return answer
 
     def _end(self, each: Claimed, started: datetime, answer: Answer, *, counted: bool = True) -> None:

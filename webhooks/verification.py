@@ -57,9 +57,13 @@ def echoes(sent: bytes, response: str | None) -> bool:
     return isinstance(answered, str) and secrets.compare_digest(answered.encode(), challenge.encode())
 
 
-def passed(tx: sa.Connection, endpoint_id: int) -> None:
-    """Note that the endpoint echoed; from now on it hears everything, from where it was registered."""
-    own = sa.update(Endpoint).where(Endpoint.id == endpoint_id, Endpoint.verified_at.is_(None))
+def passed(tx: sa.Connection, endpoint_id: int, sent: bytes) -> None:
+    """Note that the endpoint echoed; from now on it hears everything, from where it was registered.
+
+    Only the latest challenge counts: an earlier one may have gone to another address, which answers late.
+    """
+    latest = Endpoint.challenge == orjson.loads(sent)["challenge"]
+    own = sa.update(Endpoint).where(Endpoint.id == endpoint_id, Endpoint.verified_at.is_(None), latest)
     tx.execute(own.values(verified_at=sa.func.now(), challenge=None))
 
 
