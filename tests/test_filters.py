@@ -295,7 +295,9 @@ def test_sort(ask: Asking, sort: str, expected: list[str]) -> None:
 
 
 def test_a_category_with_all_below_it_filters_a_list_below_too(ask: Asking) -> None:
-    query = '{ productType(code: "shirt") { products(filter: {category: {code: "tops"}}) { nodes { slug } } } }'
+    query = (
+        '{ productType(code: "shirt") { products(filter: {category: {code: "tops"}}) { nodes { slug } } } }'
+    )
     assert names(ask(query)["productType"]["products"]) == ["alpha", "beta"]
 
 
