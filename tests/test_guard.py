@@ -41,6 +41,7 @@ REFUSED = [
     "127.0.0.1",
     "127.255.255.254",
     "169.254.0.1",
+    "168.63.129.16",
     "169.254.169.254",
     "172.16.0.1",
     "172.31.255.255",
@@ -145,6 +146,14 @@ def test_wrong_endpoint_address_is_refused_when_saved(text: str) -> None:
     with pytest.raises(Invalid) as refused:
         guard.address(text)
     assert "geheim" not in refused.value.message
+
+
+@pytest.mark.parametrize(
+    "address", ["100.100.100.200", "fd00:ec2::254", "fd20:ce::254", "::ffff:100.100.100.200"]
+)
+def test_metadata_is_not_opened_with_the_private_networks_of_a_named_host(address: str) -> None:
+    assert not guard.permits(ip_address(address), guard.PRIVATE)
+    assert guard.permits(ip_address("100.100.100.201"), guard.PRIVATE)
 
 
 def test_endpoint_address_is_kept_as_given() -> None:

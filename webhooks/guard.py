@@ -30,6 +30,7 @@ REFUSED_4: tuple[Network, ...] = tuple(
         "10.0.0.0/8",  # private
         "100.64.0.0/10",  # shared by carriers
         "127.0.0.0/8",  # loopback
+        "168.63.129.16/32",  # a cloud's own services, at an address that looks public
         "169.254.0.0/16",  # link-local, and the clouds' metadata
         "172.16.0.0/12",  # private
         "192.0.0.0/24",  # protocol assignments
@@ -67,6 +68,9 @@ PRIVATE: tuple[Network, ...] = (
 )
 """Where a host that the operator named may lie."""
 
+METADATA = frozenset(map(ip_address, ("100.100.100.200", "169.254.169.254", "fd00:ec2::254", "fd20:ce::254")))
+"""Where clouds tell a machine its secrets. A network around it does not open such an address, only its own address does."""
+
 PORTS = frozenset(
     (
         *(1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101, 102, 103),
@@ -86,6 +90,8 @@ class RefusedError(OSError):
 def permits(address: Address, allowed: Sequence[Network] = ()) -> bool:
     """Whether a delivery may go there: a public address, or one in a network that the operator opened."""
     plain = _plain(address)
+    if plain in METADATA:
+        return any(plain in network and network.num_addresses == 1 for network in allowed)
     return any(plain in network for network in allowed) or _public(plain)
 
 
