@@ -74,7 +74,7 @@ async def known(context: Context, codes: tuple[str, ...]) -> dict[str, Known]:
 
     async def batch(asked: list[tuple[str, ...]]) -> list[dict[str, Known]]:
         wanted: set[str] = set().union(*asked)
-        statement = by_codes(AttributeTable.__table__, *DEFINING)
+        statement = by_codes(AttributeTable.__table__, DEFINING)
         rows = await context.database.rows(statement, {"codes": sorted(wanted)})
         every = {row["code"]: known_of(row) for row in rows}
         return [{code: every[code] for code in some if code in every} for some in asked]

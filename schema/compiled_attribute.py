@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import orjson
+import sqlalchemy as sa
 from graphql import FieldNode
 
 from hub.attribute import Attribute as AttributeTable
 from hub.attribute_value import TARGETS
 from hub.direct import Made, Row
-from schema.attribute_level import DEFINING, Known, Leaf, Level, known_of, places, seen, stored_codes
+from hub.errors import HubError
+from hub.recent import Recent
+from schema.attribute_level import DEFINING, Known, Leaf, Level, Place, known_of, places, seen, stored_codes
 from schema.attribute_value import TYPES, Leading, OfLeaf
-from schema.compiled_level import ById, Options, Reading
+from schema.compiled_level import FIRST_CELL, ById, Options, Reading
+from schema.compiled_level import Level as Rows
 from schema.compiler import Asked, Builder, Seat
 from schema.declare import NOUNS, by_name
 from schema.selection import Unknown
@@ -23,7 +28,8 @@ from schema.sql import by_codes
 
 if TYPE_CHECKING:
     from schema.compiled_argument import Given
-    from schema.compiled_level import Level as Rows
+    from schema.declare import Noun
+    from schema.joined import Joined
     from schema.spec import Values
 
 ATTRIBUTES = 10_000
@@ -46,36 +52,37 @@ class ValuesAt:
     provenance: int | None = None
     handed: Handed | None = None
 
-    def meet(self, reading: Reading) -> set[str]:
-        """The codes that have values in the rows that were read."""
-        levels = self._levels(reading)
-        codes = self._codes(reading) if levels else None
-        met = [(key, some, stored_codes(some, codes)) for key, some in levels.items()]
-        reading.met[self.place] = met
-        return {code for _, _, wanted in met for code in wanted}
-
-    def _codes(self, reading: Reading) -> list[str] | None:
+    def codes(self, reading: Reading) -> list[str] | None:
+        """The codes that are asked for; null for all."""
         given = reading.arguments[self.given.place]
         return [given["code"]] if self.single else given["codes"]
 
+    def meet(self, reading: Reading) -> set[str]:
+        """The codes that have values in the rows that were read."""
+        kept = self._kept(reading)
+        codes = self.codes(reading) if kept else None
+        met = [(key, one, one.codes if codes is None else one.among(codes)) for key, one in kept.items()]
+        reading.met[self.place] = met
+        return {code for _, _, wanted in met for code in wanted}
+
     def see(self, reading: Reading, known: dict[str, Known]) -> None:
         """Choose what the reader sees."""
-        looked = {code: (each, places(each.definition, reading.scope)) for code, each in known.items()}
+        scope = reading.scope
+        place = (scope.channel.code if scope.channel else None, scope.locales)
+        looked = {code: (each, places(each.definition, scope)) for code, each in known.items()}
         reading.leaves[self.place] = {
-            key: seen(levels, wanted, looked) for key, levels, wanted in reading.met[self.place]
+            key: one.seen(wanted, looked, place) for key, one, wanted in reading.met[self.place]
         }
 
-    def _levels(self, reading: Reading) -> dict[str, list[Level]]:
-        found: dict[str, list[Level]] = {}
-        handed = self.handed.levels(reading) if self.handed else {}
+    def _kept(self, reading: Reading) -> dict[str, Stored]:
+        found: dict[str, Stored] = {}
+        handed = self.handed.texts(reading) if self.handed else {}
         for row in reading.rows[self.level.place]:
             key = row[self.key]
-            if key is None or key in found:
-                continue
-            columns = {name: orjson.loads(row[place]) for name, place in self.own.items()}
-            found[key] = [Level(columns, _provenance(row, self.provenance), inherited=False)]
-            if self.handed and (more := handed.get(row[self.handed.via])) is not None:
-                found[key].append(more)
+            if key is not None and key not in found:
+                more = handed.get(row[self.handed.via]) if self.handed else None
+                own = tuple(row[place] for place in self.own.values())
+                found[key] = stored(tuple(self.own), own, _cell(row, self.provenance), more)
         return found
 
 
@@ -89,23 +96,81 @@ class Handed:
     attributes: int
     provenance: int | None = None
 
-    def levels(self, reading: Reading) -> dict[str, Level]:
-        """What each product hands down, by its id."""
+    def texts(self, reading: Reading) -> dict[str, tuple[str, str | None]]:
+        """What each product hands down and who wrote it, as texts, by its id."""
         return {
-            row[self.key]: Level(
-                {"attributes": orjson.loads(row[self.attributes])},
-                _provenance(row, self.provenance),
-                inherited=True,
-            )
+            row[self.key]: (row[self.attributes], _cell(row, self.provenance))
             for row in reading.rows[self.level.place]
         }
 
 
-def _provenance(row: Row, place: int | None) -> dict[str, Sequence[str]]:
-    return {} if place is None else orjson.loads(row[place])
+def _cell(row: Row, place: int | None) -> str | None:
+    return None if place is None else row[place]
 
 
-DEFINITIONS = Made.of(by_codes(AttributeTable.__table__, *DEFINING))
+class Leaves(list[Leaf]):
+    """The values that a reader sees. ``shown``: what plans made of them, with the number of objects in it."""
+
+    __slots__ = ("shown",)
+
+    def __init__(self, leaves: Sequence[Leaf]) -> None:
+        super().__init__(leaves)
+        self.shown: dict[Any, tuple[Any, int]] = {}
+
+
+class Stored:
+    """The values of a row as they were read from its texts, and what readers saw of them."""
+
+    def __init__(self, levels: Sequence[Level]) -> None:
+        self._levels = levels
+        self.codes = stored_codes(levels, None)
+        self._seen: Recent[Hashable, tuple[Leaves, Sequence[Known | None]]] = Recent(READERS)
+
+    def among(self, codes: Sequence[str]) -> list[str]:
+        """Those of the codes that have a value."""
+        return stored_codes(self._levels, codes)
+
+    def seen(
+        self, codes: Sequence[str], looked: Mapping[str, tuple[Known, Sequence[Place]]], place: Hashable
+    ) -> Leaves:
+        """The values of some codes for a reader at a place, who looks where ``looked`` says."""
+        known = [looked[code][0] if code in looked else None for code in codes]
+        key = (place, *codes, *map(id, known))
+        found = self._seen.find(key)
+        if found is None:
+            # With what it was made of, so that nothing else gets the same identity while this is kept.
+            found = self._seen.keep(key, (Leaves(seen(self._levels, codes, looked)), known))
+        return found[0]
+
+
+READERS = 4
+"""Ways to look at a row's values that are kept."""
+_STORED: Recent[Hashable, Stored] = Recent(50_000, 8_000_000)
+"""Values by the very texts that they were read from: what stays the same in the database is read once."""
+
+
+def stored(
+    names: tuple[str, ...], own: tuple[str, ...], written: str | None, handed: tuple[str, str | None] | None
+) -> Stored:
+    """The values of a row: its columns' texts, who wrote it, and what it inherits."""
+    key = (names, own, written, handed)
+    found = _STORED.find(key)
+    if found is None:
+        columns = {name: orjson.loads(text) for name, text in zip(names, own, strict=True)}
+        levels = [Level(columns, _provenance(written), inherited=False)]
+        if handed is not None:
+            values_, by = handed
+            levels.append(Level({"attributes": orjson.loads(values_)}, _provenance(by), inherited=True))
+        weight = sum(map(len, own)) + len(written or "") + sum(len(each or "") for each in handed or ())
+        found = _STORED.keep(key, Stored(levels), weight)
+    return found
+
+
+def _provenance(text: str | None) -> dict[str, Sequence[str]]:
+    return {} if text is None else orjson.loads(text)
+
+
+DEFINITIONS = Made.of(by_codes(AttributeTable.__table__, DEFINING))
 """The attributes of ``:codes``."""
 
 
@@ -118,6 +183,75 @@ def definition(row: Row) -> Known:
 @lru_cache(ATTRIBUTES)
 def _definition(plain: tuple[Any, ...], rules: bytes) -> Known:
     return known_of(dict(zip(DEFINING, (*plain, orjson.loads(rules)), strict=True)))
+
+
+class Definitions(Rows):
+    """The attributes that the values of one stage are read by, in the same statement as the values themselves."""
+
+    key = None
+    last = True
+
+    def __init__(self, place: int, noun: Noun, **more: Any) -> None:
+        super().__init__(place, noun, **more)
+        self.values: list[ValuesAt] = []
+
+    def columns(self, _: Reading) -> list[str]:
+        """What defines an attribute."""
+        return list(DEFINING)
+
+    def _named(self, reading: Reading) -> list[str]:
+        """The codes that are asked for by name. What is wrong with them is told where there are values."""
+        found: set[str] = set()
+        for each in self.values:
+            with suppress(HubError):
+                found.update(each.codes(reading) or ())
+        return sorted(found)
+
+    def _everything(self, reading: Reading) -> list[ValuesAt]:
+        """The values that are asked for without a code."""
+        found = []
+        for each in self.values:
+            with suppress(HubError):
+                found += [each] if each.codes(reading) is None else []
+        return found
+
+    def late(self, reading: Reading) -> dict[str, Any]:
+        """The codes asked for."""
+        return {"codes": self._named(reading)}
+
+    def shape(self, reading: Reading) -> Hashable:
+        """Whether all that have values are wanted."""
+        return bool(self._everything(reading))
+
+    def statement(self, reading: Reading, _: Joined) -> sa.Select[Any]:
+        """By ``:codes``, and by those that stand in the rows."""
+        lists = ("codes", "stored") if self._everything(reading) else ("codes",)
+        return by_codes(AttributeTable.__table__, DEFINING, lists)
+
+    def inlined(self, reading: Reading, names: Mapping[int, str]) -> dict[str, str]:
+        """The codes that stand in the rows of the statement's other levels."""
+        selects = []
+        for each in self._everything(reading):
+            columns = [(each.level, place) for place in each.own.values()]
+            columns += [(each.handed.level, each.handed.attributes)] if each.handed else []
+            selects += [
+                f"SELECT jsonb_object_keys(c{place - FIRST_CELL}) FROM {names[level.place]}"
+                for level, place in columns
+                if level.place in names
+            ]
+        return {"stored": f"ARRAY({' UNION '.join(selects)})"} if selects else {}
+
+    def arrange(self, reading: Reading, rows: Sequence[Row]) -> Sequence[Row]:
+        """Keep the attributes by code."""
+        reading.known |= {each.definition.code: each for each in map(_from_text, rows)}
+        return rows
+
+
+@lru_cache(ATTRIBUTES)
+def _from_text(row: Row) -> Known:
+    number, code, type_, localizable, per_channel, family, unit, rules = row[FIRST_CELL : FIRST_CELL + 8]
+    plain = (int(number), code, type_, localizable == "true", per_channel == "true", family, unit)
+    return _definition(plain, orjson.dumps(orjson.loads(rules)))
 
 
 def values(builder: Builder, seat: Seat, spec: Values, asked: Asked, row: Any, by_id: Any) -> str:
@@ -134,6 +268,14 @@ def values(builder: Builder, seat: Seat, spec: Values, asked: Asked, row: Any, b
     if spec.inherits:
         at.handed = _handed(builder, seat, spec.inherits, by_id)
     builder.values.append(at)
+    if not builder.whole:
+        top = _top(seat.level)
+        made = builder.level(
+            ("definitions", top.place),
+            lambda place: Definitions(place, NOUNS["Attribute"], parent=top, wave=top.wave),
+        )
+        assert isinstance(made, Definitions)
+        made.values.append(at)
     each = _Shown(builder, seat, at, row).each(asked.nodes)
     leaves = builder.named(f"L{at.place}", f"v.leaves[{at.place}]")
     found = f"{leaves}[{seat.cell('id')}]"
@@ -141,6 +283,13 @@ def values(builder: Builder, seat: Seat, spec: Values, asked: Asked, row: Any, b
         return f"{each}({found})"
     first = builder.source.function("x", f"{each}(x)[0] if x else None")
     return asked.guarded(f"{first}({found})")
+
+
+def _top(level: Rows) -> Rows:
+    """The level that begins the stage of a level."""
+    while level.parent is not None and level.keys_from is None:
+        level = level.parent
+    return level
 
 
 def _handed(builder: Builder, seat: Seat, inherits: str, by_id: Any) -> Handed:
@@ -167,6 +316,7 @@ class _Shown:
         self._seat = seat
         self._at = at
         self._row = row
+        self._leads = False
 
     def each(self, nodes: Sequence[FieldNode]) -> str:
         """The function that shows values, each in its type."""
@@ -175,16 +325,23 @@ class _Shown:
             for name, cls in TYPES.items()
         }
         if len(set(functions.values())) == 1:
-            return self._builder.source.function("x", f"list(map({functions.popitem()[1]}, x))")
+            one = functions.popitem()[1]
+            return self._kept(self._builder.source.function("x", f"list(map({one}, x))"))
         by_type = ", ".join(f"{name!r}: {function}" for name, function in functions.items())
         chosen = self._builder.named(f"T{self._at.place}", "{" + by_type + "}")
-        return self._builder.source.function("x", f"[{chosen}[l.known.definition.type](l) for l in x]")
+        some = self._builder.source.function("x", f"[{chosen}[l.known.definition.type](l) for l in x]")
+        return self._kept(some)
+
+    def _kept(self, each: str) -> str:
+        """The function that shows values, or what was kept of an earlier showing where nothing else is read for it."""
+        return each if self._leads or self._builder.whole else self._builder.source.kept(each)
 
     def _field(self, asked: Asked) -> str:
         spec = getattr(asked.field, "spec", None)
         if isinstance(spec, OfLeaf):
             return self._read(spec, asked)
         if isinstance(spec, Leading):
+            self._leads = True
             return {
                 "attribute": self._attribute,
                 "choice": self._choice,

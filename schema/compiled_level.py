@@ -5,7 +5,7 @@ A level makes its statement with the words of ``schema.sql``, once for each shap
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from hub.attribute_value import Definition
     from hub.errors import HubError
     from hub.viewer import Viewer
-    from schema.attribute_level import Leaf
+    from schema.attribute_level import Known, Leaf
     from schema.compiled_argument import Arguments, Given
     from schema.context import Scope
     from schema.declare import Noun
@@ -66,6 +66,7 @@ class Reading:
     rows: dict[int, Sequence[Row]] = field(default_factory=dict)
     index: dict[int, Any] = field(default_factory=dict)
     turned: dict[int, Any] = field(default_factory=dict)
+    known: dict[str, Known] = field(default_factory=dict)
     met: dict[int, Any] = field(default_factory=dict)
     leaves: dict[int, dict[str, list[Leaf]]] = field(default_factory=dict)
     wrong: dict[int, HubError] = field(default_factory=dict)
@@ -95,6 +96,8 @@ class Level:
     """
 
     key: str | None = "parent"
+    last = False
+    """Whether it reads from other levels of its statement than its parent."""
 
     def __init__(
         self,
@@ -190,6 +193,13 @@ class Level:
     def keys(self, _: Reading, column: int, name: str) -> str:
         """The text of a select of the keys in a column, where the statement stands under ``name``."""
         return f"SELECT DISTINCT c{column - FIRST_CELL} FROM {name}"
+
+    def inlined(self, reading: Reading, names: Mapping[int, str]) -> dict[str, str]:
+        """The text of parameters that are read from other levels of the statement, by the names that those have there."""
+        if self.parent is None or self.via is None or self.parent.place not in names:
+            return {}
+        keys = self.parent.keys(reading, self.via, names[self.parent.place])
+        return {"keys": f"ARRAY({keys})"}
 
     def arrange(self, reading: Reading, rows: Sequence[Row]) -> Sequence[Row]:
         """Put the rows by their key; gives those that are shown."""

@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 INDENT = "    "
+MOST_KEPT = 3
+"""Showings that are kept beside a new one."""
 COUNTING = (
     "    def json(o):",
     "        nonlocal n",
@@ -48,6 +50,25 @@ class Source:
             self._functions[body] = name
             self._lines.append(f"{INDENT}def {name}{body}")
         return self._functions[body]
+
+    def kept(self, function: str) -> str:
+        """The name of a function of a list with ``shown`` that keeps there what ``function`` makes of it."""
+        name, key = f"k{len(self._lines)}", self.constant(object())
+        self._lines += [
+            f"    def {name}(x):",
+            "        nonlocal n",
+            f"        kept = x.shown.get({key})",
+            "        if kept is None:",
+            "            before = n",
+            f"            made = {function}(x)",
+            f"            if len(x.shown) > {MOST_KEPT}:",
+            "                x.shown.clear()",
+            f"            kept = x.shown[{key}] = (made, n - before)",
+            "        else:",
+            "            n += kept[1]",
+            "        return kept[0]",
+        ]
+        return name
 
     def line(self, text: str) -> None:
         """A statement that stands before what follows."""

@@ -121,10 +121,10 @@ def _check(level: Level, reading: Reading) -> None:
 def _together(reading: Reading, asked: Sequence[tuple[Level, Fragment, dict[str, Any]]]) -> Made:
     """The statement of all levels."""
     text = Text()
-    numbers = {level.place: number for number, (level, _, _) in enumerate(asked)}
+    names = {level.place: f"level_{number}" for number, (level, _, _) in enumerate(asked)}
     for number, (level, fragment, _) in enumerate(asked):
         text.add(f"{', ' if number else 'WITH '}level_{number} AS (")
-        text.take(fragment, _renamed(fragment, number), _inlined(reading, level, numbers))
+        text.take(fragment, _renamed(fragment, number), level.inlined(reading, names))
         text.add(")")
     columns = [level.columns(reading) for level, _, _ in asked]
     width = max(map(len, columns))
@@ -136,14 +136,6 @@ def _together(reading: Reading, asked: Sequence[tuple[Level, Fragment, dict[str,
 
 def _renamed(fragment: Fragment, number: int) -> dict[str, str]:
     return {name: f"{name}_{number}" for name in fragment.names if not name.startswith(SHARED)}
-
-
-def _inlined(reading: Reading, level: Level, numbers: dict[int, int]) -> dict[str, str]:
-    """The keys of a level that hangs on another one of the statement."""
-    if level.parent is None or level.via is None or level.parent.place not in numbers:
-        return {}
-    parent = f"level_{numbers[level.parent.place]}"
-    return {"keys": f"ARRAY({level.parent.keys(reading, level.via, parent)})"}
 
 
 def _branch(number: int, key: str | None, columns: Sequence[str], width: int) -> str:

@@ -89,7 +89,7 @@ NAMES: dict[str, Any] = {
     "text": text,
     "held_text": held_text,
     "objects": objects,
-    "__builtins__": {each.__name__: each for each in (int, str, list, dict, bool, map, zip, type)},
+    "__builtins__": {each.__name__: each for each in (int, str, list, dict, bool, len, map, zip, type)},
 }
 """What generated source may name beside its own constants."""
 

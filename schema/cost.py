@@ -6,7 +6,8 @@ A token's budget is a bucket that fills up again by itself, so that a burst is f
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from graphql import (
@@ -37,17 +38,21 @@ CONNECTION = frozenset({"nodes", "edges"})
 
 def requested(document: DocumentNode, operation: str | None, variables: Mapping[str, Any]) -> int:
     """How many objects the operation asks for at most, pages taken to be full."""
+    return priced(document, operation)(variables)
+
+
+def priced(document: DocumentNode, operation: str | None) -> Callable[[Mapping[str, Any]], int]:
+    """What gives how many objects the operation asks for at most, by the variables: the document is walked once."""
     fragments = {
         each.name.value: each for each in document.definitions if isinstance(each, FragmentDefinitionNode)
     }
-    counting = _Counting(fragments, variables)
     for each in document.definitions:
         if isinstance(each, OperationDefinitionNode) and operation in (
             None,
             each.name.value if each.name else None,
         ):
-            return counting.all(each)
-    return 0
+            return _Counting(fragments).all(each)
+    return lambda _: 0
 
 
 def actual(data: Any) -> int:
@@ -86,17 +91,68 @@ class Budgets:
         return max(left, 0)
 
 
+@dataclass(frozen=True)
+class _Size:
+    """The size of a page: the first of the arguments that is given, otherwise ``missing``."""
+
+    given: tuple[Any, ...]
+    missing: int
+    defaults: Mapping[str, int]
+
+    def __call__(self, variables: Mapping[str, Any]) -> int:
+        for node in self.given:
+            value = self._value(node, variables)
+            if value is not None:
+                return max(value, 0)
+        return self.missing
+
+    def _value(self, node: Any, variables: Mapping[str, Any]) -> int | None:
+        """A page's size; null where none is given."""
+        if isinstance(node, VariableNode):
+            name = node.name.value
+            given = variables[name] if name in variables else self.defaults.get(name)
+        else:
+            given = int(node.value) if isinstance(node, IntValueNode) else None
+        # GraphQL takes 100.0 for a whole number too.
+        return int(given) if isinstance(given, int | float) else None
+
+
+@dataclass(frozen=True, eq=False)
+class _Sum:
+    """How many objects there are: a number, and further sums, each times the size of a page (null for once).
+
+    A sum may stand in many others, as a fragment does, so whoever adds up remembers each.
+    """
+
+    fixed: int = 0
+    parts: tuple[tuple[_Size | None, _Sum], ...] = ()
+
+    def __call__(self, variables: Mapping[str, Any]) -> int:
+        return self.value(variables, {}) if self.parts else self.fixed
+
+    def value(self, variables: Mapping[str, Any], known: dict[_Sum, int]) -> int:
+        """The number, where those of some sums are known already."""
+        if self not in known:
+            known[self] = self.fixed + sum(
+                (1 if size is None else size(variables)) * below.value(variables, known)
+                for size, below in self.parts
+            )
+        return known[self]
+
+    def __add__(self, other: _Sum) -> _Sum:
+        return _Sum(self.fixed + other.fixed, self.parts + other.parts)
+
+
 class _Counting:
     """Counts objects below a selection; a fragment is walked once."""
 
-    def __init__(self, fragments: dict[str, FragmentDefinitionNode], variables: Mapping[str, Any]) -> None:
+    def __init__(self, fragments: dict[str, FragmentDefinitionNode]) -> None:
         self._fragments = fragments
-        self._variables = variables
         self._defaults: Mapping[str, int] = {}
-        self._known: dict[str, int] = {}
+        self._known: dict[str, _Sum] = {}
         self._paging: dict[str, bool] = {}
 
-    def all(self, operation: OperationDefinitionNode) -> int:
+    def all(self, operation: OperationDefinitionNode) -> _Sum:
         """The objects of an operation, whose variables may have defaults."""
         self._defaults = {
             each.variable.name.value: int(each.default_value.value)
@@ -105,36 +161,26 @@ class _Counting:
         }
         return self.of(operation.selection_set)
 
-    def of(self, selections: SelectionSetNode | None) -> int:
-        if selections is None:
-            return 0
-        return sum(self._one(each) for each in selections.selections)
+    def of(self, selections: SelectionSetNode | None) -> _Sum:
+        found = _Sum()
+        for each in selections.selections if selections else ():
+            found += self._one(each)
+        return found
 
-    def _one(self, node: Any) -> int:
+    def _one(self, node: Any) -> _Sum:
         if isinstance(node, FragmentSpreadNode):
             return self._spread(node.name.value)
         below = self.of(node.selection_set)
         if not isinstance(node, FieldNode) or node.selection_set is None:
             return below
-        return 1 + below * self._size(node, node.selection_set)
+        size = self._size(node, node.selection_set)
+        if below.parts or any(isinstance(each, VariableNode) for each in size.given):
+            return _Sum(1, ((size, below),))
+        return _Sum(1 + size({}) * below.fixed)
 
-    def _size(self, node: FieldNode, selections: SelectionSetNode) -> int:
-        for each in node.arguments or ():
-            if each.name.value in ("first", "last"):
-                value = self._value(each.value)
-                if value is not None:
-                    return max(value, 0)
-        return PAGE if self._is_page(selections) else 1
-
-    def _value(self, node: Any) -> int | None:
-        """A page's size; null where none is given."""
-        if isinstance(node, VariableNode):
-            name = node.name.value
-            given = self._variables[name] if name in self._variables else self._defaults.get(name)
-        else:
-            given = int(node.value) if isinstance(node, IntValueNode) else None
-        # GraphQL takes 100.0 for a whole number too.
-        return int(given) if isinstance(given, int | float) else None
+    def _size(self, node: FieldNode, selections: SelectionSetNode) -> _Size:
+        given = tuple(each.value for each in node.arguments or () if each.name.value in ("first", "last"))
+        return _Size(given, PAGE if self._is_page(selections) else 1, self._defaults)
 
     def _is_page(self, selections: SelectionSetNode | None) -> bool:
         """Whether a selection, or a fragment in it, reads a connection."""
@@ -152,9 +198,10 @@ class _Counting:
             self._paging[name] = self._is_page(fragment.selection_set if fragment else None)
         return self._paging[name]
 
-    def _spread(self, name: str) -> int:
+    def _spread(self, name: str) -> _Sum:
         if name not in self._known:
-            self._known[name] = 0
+            self._known[name] = _Sum()
             fragment = self._fragments.get(name)
             self._known[name] = self.of(fragment.selection_set if fragment else None)
-        return self._known[name]
+        known = self._known[name]
+        return _Sum(0, ((None, known),)) if known.parts else known

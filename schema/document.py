@@ -5,11 +5,9 @@ The measures take time linear in the document: each fragment is measured once an
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from threading import Lock
 from typing import Any
 
 import strawberry
@@ -32,6 +30,7 @@ from strawberry.schema.schema import validate_document
 
 from hub.errors import HubError, Limit
 from hub.recent import Recent
+from schema.cost import priced
 from schema.selection import channels, conditions, found_by_ids
 
 LONGEST = 200_000
@@ -46,8 +45,10 @@ MOST_ROOTS = 50
 CEILING = 10**9
 """Measures stop here: past every limit it does not matter by how much."""
 
-REMEMBERED = 500
+REMEMBERED = 1_000
 """How many documents are kept."""
+HEAVIEST = 2_000_000
+"""Characters of the documents that are kept."""
 MOST_PLANS = 16
 """How many plans a document keeps."""
 
@@ -69,6 +70,19 @@ class Document:
     node: DocumentNode | None
     errors: tuple[GraphQLError, ...] = ()
     plans: Recent[Hashable, Any] = field(default_factory=lambda: Recent(MOST_PLANS))
+
+    def requested(self, operation: str | None, variables: Mapping[str, Any]) -> int:
+        """How many objects an operation asks for at most."""
+        assert self.node is not None, "A document that is wrong asks for nothing."
+        price = self._prices.get(operation)
+        if price is None:
+            price = self._prices[operation] = priced(self.node, operation)
+        return price(variables)
+
+    @cached_property
+    def _prices(self) -> dict[str | None, Callable[[Mapping[str, Any]], int]]:
+        """What gives the price, by operation: those that there are, no others are ever asked for."""
+        return {}
 
     @cached_property
     def conditions(self) -> tuple[str, ...]:
@@ -93,30 +107,22 @@ class Document:
 
 
 class Documents:
-    """The documents of one schema, the ones used last."""
+    """The documents of one schema, the ones used last: by number and by characters, which their trees are a multiple of."""
 
     def __init__(self, schema: strawberry.Schema) -> None:
         self._schema = schema
-        self._known: OrderedDict[str, Document] = OrderedDict()
-        self._lock = Lock()
+        self._known: Recent[str, Document] = Recent(REMEMBERED, HEAVIEST)
+
+    def __len__(self) -> int:
+        return len(self._known)
 
     def known(self, text: str) -> Document | None:
         """The document of a text that was read before; null for any other."""
-        with self._lock:
-            return self._known.get(text)
+        return self._known.find(text)
 
     def get(self, text: str) -> Document:
         """The document of a text. Never raises: what is wrong with it is in its errors."""
-        with self._lock:
-            if text in self._known:
-                self._known.move_to_end(text)
-                return self._known[text]
-        made = self._read(text)
-        with self._lock:
-            self._known[text] = made
-            if len(self._known) > REMEMBERED:
-                self._known.popitem(last=False)
-        return made
+        return self._known.find(text) or self._known.keep(text, self._read(text), len(text))
 
     def _read(self, text: str) -> Document:
         try:

@@ -21,7 +21,7 @@ from hub.db import Database, Json
 from hub.viewer import Viewer
 from schema.compiled_value import Bail
 from schema.context import Context, Ground
-from schema.cost import actual, requested
+from schema.cost import actual
 from schema.document import Document, Documents
 from schema.errors import shown
 from schema.figures import Figures
@@ -125,7 +125,7 @@ class Execution:
             node = _operation(document, asked.operation)
         except GraphQLError as wrong:
             return _refused(wrong)
-        return Operation(document, node, requested(document.node, asked.operation, asked.variables))
+        return Operation(document, node, document.requested(asked.operation, asked.variables))
 
     async def answer(
         self, asked: Asked, operation: Operation, viewer: Viewer, ground: Ground | None = None

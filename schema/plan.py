@@ -67,7 +67,8 @@ class Root:
         self._seer = seer
         self.levels = found.builder.levels
         self._values = found.builder.values
-        self._waves = _waves(self.levels, apart=found.builder.whole)
+        self._apart = found.builder.whole
+        self._waves = _waves(self.levels, apart=self._apart)
 
     async def read(
         self, request: Request, wanted: Sequence[int] = (), keys: Sequence[int] = ()
@@ -107,10 +108,10 @@ class Root:
 
     async def _see(self, reading: Reading, wave: int, database: Reads) -> None:
         met = [each for each in self._values if each.level.wave == wave]
-        if met:
-            known = await _known({code for each in met for code in each.meet(reading)}, database)
-            for each in met:
-                each.see(reading, known)
+        codes = {code for each in met for code in each.meet(reading)}
+        known = await _known(codes, database) if self._apart else reading.known
+        for each in met:
+            each.see(reading, known)
 
 
 async def _known(codes: set[str], database: Reads) -> dict[str, attribute_level.Known]:
@@ -132,7 +133,7 @@ def _waves(levels: Sequence[Level], *, apart: bool) -> list[list[Stage]]:
         tops.setdefault(top, []).append(level)
     waves: list[list[Stage]] = [[] for _ in range(1 + max((level.wave for level in levels), default=0))]
     for top, some in tops.items():
-        waves[top.wave].append(Stage(some))
+        waves[top.wave].append(Stage(sorted(some, key=lambda level: level.last)))
     return waves
 
 

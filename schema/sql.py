@@ -354,10 +354,13 @@ def chosen_by(
     )
 
 
-def by_codes(table: sa.FromClause, *columns: str) -> sa.Select[Any]:
-    """These columns of the rows of a table whose code is one of ``:codes``."""
-    wanted = sa.bindparam("codes", type_=ARRAY(sa.Text))
-    return sa.select(*(table.c[name] for name in columns)).where(table.c.code == sa.any_(wanted))
+def by_codes(
+    table: sa.FromClause, columns: Sequence[str], lists: Sequence[str] = ("codes",)
+) -> sa.Select[Any]:
+    """These columns of the rows of a table whose code is in one of the named lists."""
+    wanted = [sa.bindparam(name, type_=ARRAY(sa.Text)) for name in lists]
+    named = sa.or_(sa.false(), *(table.c.code == sa.any_(each) for each in wanted))
+    return sa.select(*(table.c[name] for name in columns)).where(named)
 
 
 def options(frame: Frame) -> sa.Select[Any]:
