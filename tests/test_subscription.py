@@ -641,7 +641,8 @@ def test_the_published_clients_hear_a_channels_view(hub: Server, tmp_path: Path)
 def test_a_subscriber_that_breaks_off_at_random_misses_nothing_of_10_000_changes(
     server: Server, database: Database
 ) -> None:
-    chance, heard = random.Random(5), []
+    chance = random.Random(5)
+    heard: list[int] = []
     after = server.data(FEED)["feed"]["firstCursor"]
     stop = threading.Event()
     writers = [threading.Thread(target=bursts, args=(database, number, stop)) for number in range(4)]
