@@ -68,6 +68,9 @@ class Holder:
             try:
                 with self._database.engine.begin() as tx:
                     held = lease.hold(tx, self.id, self._seconds, self.done)
+            except sa.exc.OperationalError as error:
+                log.warning("The sender cannot renew its lease and tries again: %s", error.orig)
+                pause = DOWN_SECONDS
             except Exception:  # the thread must go on, whatever it was
                 log.exception("The sender cannot renew its lease and tries again.")
                 pause = DOWN_SECONDS

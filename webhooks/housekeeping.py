@@ -62,6 +62,10 @@ async def _repeat(database: Database, work: Callable[[sa.Connection], bool], pau
     while True:
         try:
             again = await asyncio.to_thread(once)
+        except sa.exc.OperationalError as error:
+            log.warning("The webhooks' housekeeping lost the database and tries again: %s", error.orig)
+            again = False
+            await asyncio.sleep(DOWN_SECONDS)
         except Exception:
             log.exception("The webhooks' housekeeping failed and is tried again.")
             again = False

@@ -193,8 +193,8 @@ class Sender:
         if waiting:
             try:
                 ways = await self._write(lot.ways, self._vault, waiting)
-            except Exception:
-                log.exception("The sender cannot read its endpoints and tries again.")
+            except Exception as error:  # noqa: BLE001 - it must go on, whatever it was
+                _say("The sender cannot read its endpoints and tries again", error)
                 return
             self._adopt(ways, read)
 
@@ -233,8 +233,8 @@ class Sender:
             log.exception("Outcomes of %d deliveries cannot be stored together.", len(tried))
             for each in tried:
                 await self._note_plainly(each)
-        except Exception:
-            log.exception("The sender cannot reach its queue and tries again.")
+        except Exception as error:  # noqa: BLE001 - it must go on, whatever it was
+            _say("The sender cannot reach its queue and tries again", error)
             self._tried = tried + self._tried
             await asyncio.sleep(DOWN_SECONDS)
         else:
@@ -478,8 +478,8 @@ class Sender:
                 await self._write(work, *args, **more)
             except (sa.exc.DataError, sa.exc.IntegrityError):
                 raise
-            except Exception:
-                log.exception("The sender cannot note what it did and tries again.")
+            except Exception as error:  # noqa: BLE001 - it must go on, whatever it was
+                _say("The sender cannot note what it did and tries again", error)
                 await asyncio.sleep(DOWN_SECONDS)
             else:
                 return
@@ -494,6 +494,14 @@ class Sender:
                 return work(tx, *args, **more)
 
         return await asyncio.get_running_loop().run_in_executor(self._threads, run)
+
+
+def _say(what: str, error: Exception) -> None:
+    """Log it: a database that is away in a line, anything else in full."""
+    if isinstance(error, sa.exc.OperationalError):
+        log.warning("%s: %s", what, error.orig)
+    else:
+        log.error("%s.", what, exc_info=error)
 
 
 async def _all(queue: asyncio.Queue[T]) -> list[T]:
