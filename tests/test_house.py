@@ -54,6 +54,7 @@ def test_server_becomes_ready_with_every_check_well(server: Server) -> None:
     assert {name: check["ok"] for name, check in checks.items()} == {
         "database": True,
         "migrations": True,
+        "capture": True,
         "relay": True,
         "search": True,
         "webhooks": True,

@@ -20,7 +20,7 @@ from bench.soak.attack import Outcome, Ways
 from bench.soak.endpoints import PLANS, Plan
 from bench.soak.judge import Committed, Effect, Evidence, Receipt, Told, Window
 from bench.soak.stage import attack, attack_on
-from hub import postgres, verify
+from hub import postgres, triggers, verify
 from hub.db import Database
 
 HEALTHY = tuple(replace(plan, mood="well", late=0.0, dies=False) for plan in PLANS[:2])
@@ -79,7 +79,9 @@ def _rewritten(url: str, function: str, changes: Mapping[str, str]) -> str:
     for old, new in changes.items():
         assert old in text, f"{function} is written otherwise now: plant the fault anew."
         text = text.replace(old, new)
-    return f"{text};"
+    # Sealed anew: else a relay would notice, and put back what it knows.
+    seal = f"EXECUTE format('COMMENT ON TABLE tx_open IS %L', ({triggers.FUNCTIONS}));"
+    return f"{text}; DO $seal$ BEGIN {seal} END $seal$;"
 
 
 def found(outcome: Outcome, text: str) -> list[str]:
