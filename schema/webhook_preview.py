@@ -39,6 +39,9 @@ LAST = sa.text(
 )
 
 
+CONCERNS = sa.text("SELECT hub_concerns(:aggregate, :number, '[]', CAST(:channels AS bigint[])) AS concerns")
+
+
 @strawberry.type(description="The body that an endpoint would get.")
 class WebhookPreview:
     """The body that an endpoint would get."""
@@ -107,10 +110,7 @@ async def test(info: Info, number: int, event_type: str, entity_id: str | None) 
     """The body of a test for an endpoint: of a real object, or made up. Raises ``hub.errors.HubError``."""
     row = await _row(info, number, {})
     about = _event(event_type, ("type",))
-    if about.aggregate not in event.seen_by(endpoint.viewer(row)):
-        raise Invalid(
-            f"The endpoint may not see {about.aggregate}, so it is never told of {event_type}.", ("type",)
-        )
+    _check_seen(row, about, "type")
     told = (
         example.of(event_schema.body(row, about))
         if entity_id is None
@@ -131,12 +131,21 @@ async def _row(info: Info, number: int | None, given: Json) -> Json:
     return await asyncio.to_thread(read)
 
 
+def _check_seen(row: Json, about: EventType, argument: str) -> None:
+    """Raises ``hub.errors.Invalid`` for an event of what the endpoint has no scope to see."""
+    if about.aggregate not in event.seen_by(endpoint.viewer(row)):
+        raise Invalid(
+            f"The endpoint may not see {about.aggregate}, so it is never told of {about.name}.", (argument,)
+        )
+
+
 def _event(name: str, path: tuple[str, ...]) -> EventType:
     with endpoint.under(*path):
         return event.one(name)
 
 
 async def _previewed(info: Info, row: Json, about: EventType, entity_id: str) -> WebhookPreview:
+    _check_seen(row, about, "event_type")
     told = await _told(info, row, about, entity_id)
     made = orjson.dumps(told)
     return WebhookPreview(
@@ -183,7 +192,11 @@ async def _record(context: Context, row: Json, about: EventType, number: int) ->
     channels = row["channel_ids"] if row["channel_id"] is None else [row["channel_id"]]
     asked = {"channels": channels, "aggregate": about.aggregate, "number": number, "event": about.name}
     found = await context.database.rows(LAST, asked)
-    return dict(found[0]) if found else await _supposed(context, about, number)
+    if found:
+        return dict(found[0])
+    if not (await context.database.rows(CONCERNS, asked))[0]["concerns"]:
+        raise _missing(about, number)
+    return await _supposed(context, about, number)
 
 
 async def _supposed(context: Context, about: EventType, number: int) -> Json:
@@ -193,8 +206,7 @@ async def _supposed(context: Context, about: EventType, number: int) -> Json:
     )
     found = await context.database.rows(statement)
     if not found:
-        wanted = ids.encode(about.aggregate, number)
-        raise NotFound(f'"{wanted}" is no object of this hub.', ("entity_id",))
+        raise _missing(about, number)
     kind = about.kind or "updated"
     type_ = event.of(about.aggregate, kind)
     return {
@@ -207,3 +219,9 @@ async def _supposed(context: Context, about: EventType, number: int) -> Json:
         "source": found[0]["source"],
         "changes": [],
     }
+
+
+def _missing(about: EventType, number: int) -> NotFound:
+    """An object of other channels only is told of as if there were none."""
+    wanted = ids.encode(about.aggregate, number)
+    return NotFound(f'"{wanted}" is no object that the endpoint is told of.', ("entity_id",))

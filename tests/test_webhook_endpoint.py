@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hub.db import Database
+from hub.db import HUB, Database
 from hub.token import Wish
 from schema import event_schema, events
 from tests.hooking import Endpoint, create, last, listening, quiet, received, registered
@@ -33,6 +33,8 @@ PREVIEW = """query ($endpoint: ID, $document: String, $type: String!, $entity: I
         channel: $channel) { body size passes cost objects userErrors { field code message } } }"""
 CATEGORY = """mutation ($input: CategoryInput!) { categoryCreate(input: $input) {
     category { id version } userErrors { code message } } }"""
+CUSTOMER = """mutation ($input: CustomerInput!) { customerCreate(input: $input) {
+    customer { id } userErrors { code message } } }"""
 VERIFY = "mutation ($id: ID!) { webhookVerify(id: $id) { webhookEndpoint { status } userErrors { field code message } } }"
 
 
@@ -118,6 +120,11 @@ def test_every_setting_is_kept_and_shown(hub: Server) -> None:
 BAD: list[tuple[dict[str, Any], list[str], str, str]] = [
     ({"url": "http://10.0.0.1/"}, ["url"], "INVALID", "10.0.0.1"),
     ({"url": "nonsense"}, ["url"], "INVALID", "nonsense"),
+    ({"url": "https://xn--a/"}, ["url"], "INVALID", "xn--a"),
+    ({"description": "a\0b"}, ["description"], "INVALID", "U+0000"),
+    ({"ignoreSources": ["a\0b"]}, ["ignoreSources", "0"], "INVALID", "name"),
+    ({"filter": {"path": "/sequence", "gt": 10**30}}, ["filter", "gt"], "LIMIT", "64 bits"),
+    ({"filter": {"path": "/sequence", "gt": "1e999999999"}}, ["filter", "gt"], "INVALID", "1e999999999"),
     ({"eventTypes": ["prodct.updated"]}, ["eventTypes", "0"], "INVALID", "the nearest is product.updated"),
     ({"eventTypes": ["price.changed", "order.shipped"]}, ["eventTypes", "1"], "INVALID", "order.shipped"),
     ({"rate": 0}, ["rate"], "INVALID", "0.01 to 1000"),
@@ -405,6 +412,32 @@ def test_who_asks_for_no_handshake_is_not_challenged(hub: Server) -> None:
     with registered(hub, MINE) as endpoint:
         answer = hub.data(VERIFY, {"id": endpoint.id})["webhookVerify"]
         assert [each["code"] for each in answer["userErrors"]] == ["INVALID"]
+
+
+def test_dry_run_tells_nothing_of_what_the_token_may_not_see(hub: Server) -> None:
+    made = str(hub.data(CUSTOMER, {"input": {"email": "ada@example.com"}})["customerCreate"]["customer"]["id"])
+    last(hub)
+    narrow = hub.new_token(Wish(kind="app", name="narrow", scopes=["webhooks:read", "catalogue:read"]))
+    asked = {"type": "customer.created", "entity": made}
+    answer = hub.data(PREVIEW, asked, token=narrow)["webhookPreview"]
+    assert answer["body"] is None
+    assert answer["userErrors"][0]["field"] == ["eventType"]
+    assert "may not see customer" in answer["userErrors"][0]["message"]
+
+
+def test_dry_run_tells_nothing_of_what_other_channels_sell(hub: Server) -> None:
+    with hub.database.write(HUB) as tx:
+        tx.execute(
+            sa.text("INSERT INTO channel (code, currency, order_prefix) VALUES ('elsewhere', 'EUR', 'ELSE-')")
+        )
+    bound = hub.new_token(
+        Wish(kind="app", name="bound", scopes=["webhooks:read", "catalogue:read"], channels=["elsewhere"])
+    )
+    answer = hub.data(PREVIEW, {"type": "price.changed", "entity": shirt_id(hub)}, token=bound)[
+        "webhookPreview"
+    ]
+    assert answer["body"] is None
+    assert [each["code"] for each in answer["userErrors"]] == ["NOT_FOUND"]
 
 
 TEST = """mutation ($id: ID!, $type: String!, $entity: ID) { webhookTest(id: $id, type: $type, entityId: $entity) {
