@@ -15,6 +15,9 @@ DEEPEST = 8
 MOST_CONDITIONS = 50
 LONGEST_LIST = 200
 LONGEST_TEXT = 1_000
+LARGEST = 2**63 - 1
+"""The greatest whole number that the filter's column takes."""
+
 SHOWN = 12
 """Names that a refusal lists."""
 
@@ -148,6 +151,8 @@ def _scalar(name: str, value: Any, shapes: list[Json], at: Path) -> Any:
         raise Invalid(f'"{name}" is given a text, a number or a boolean.', at)
     if isinstance(value, str) and (len(value) > LONGEST_TEXT or "\0" in value):
         raise Limit(f"A text in a filter has at most {LONGEST_TEXT} characters, none of them U+0000.", at)
+    if isinstance(value, int | float) and not -LARGEST <= value <= LARGEST:
+        raise Limit("A number in a filter lies within 64 bits.", at)
     fitting = [fitted for each in shapes for fitted in _fitted(name, value, each)]
     if not fitting:
         held = " or ".join(dict.fromkeys(_said(each) for each in shapes))
@@ -178,7 +183,8 @@ def _fitted(name: str, value: Any, shape: Json) -> Iterator[Any]:
 
 def _number(name: str, value: Any) -> Iterator[Any]:
     made = number(value)
-    if name not in TEXTUAL and made is not None:
+    # Judged before it is written out: a text such as 1e999999999 is short, and its digits would fill the memory.
+    if name not in TEXTUAL and made is not None and -LARGEST <= made <= LARGEST:
         plain = int(made) if made == made.to_integral_value() else float(made)
         yield from [plain] if number(plain) == made else []
 

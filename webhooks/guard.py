@@ -149,10 +149,10 @@ def address(text: str, allowed: Allowed = ()) -> str:
         raise Invalid(_no_address(text))
     try:
         url = URL(text)
-        port = url.port
-    except ValueError as wrong:
+        host, port = url.host, url.port
+    except ValueError as wrong:  # a host that begins with xn-- and is no international name is one too
         raise Invalid(_no_address(text)) from wrong
-    if url.scheme not in ("http", "https") or not url.host or not port:
+    if url.scheme not in ("http", "https") or not host or not port:
         raise Invalid(_no_address(text))
     if url.user or url.password or url.fragment or "@" in (url.raw_authority or ""):
         raise Invalid(
@@ -160,7 +160,7 @@ def address(text: str, allowed: Allowed = ()) -> str:
         )
     if port in PORTS:
         raise Invalid(f"Port {port} belongs to another protocol: take 443, 80, or one from 1024 on.")
-    _check_literal(url.host, allowed)
+    _check_literal(host, allowed)
     return str(url)
 
 

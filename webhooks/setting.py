@@ -29,6 +29,8 @@ def _document(text: str, _allowed: Allowed) -> str:
 def _description(text: str, _allowed: Allowed) -> str:
     if len(text) > LONGEST_TEXT:
         raise Limit(f"A description has at most {LONGEST_TEXT} characters, not {len(text)}.")
+    if "\0" in text:
+        raise Invalid("A description holds the character U+0000, which is no text: take it out.")
     return text
 
 
@@ -43,7 +45,7 @@ def _sources(given: Sequence[str], _allowed: Allowed) -> list[str] | None:
     if len(given) > MOST_SOURCES:
         raise Limit(f"At most {MOST_SOURCES} sources are ignored, not {len(given)}.")
     for place, name in enumerate(given):
-        if not name.strip():
+        if not name.strip() or "\0" in name:
             raise Invalid("A source has a name, such as erp.", (place,))
     return list(dict.fromkeys(given)) or None
 
