@@ -177,6 +177,19 @@ _OPEN = (
 )
 
 
+READ = (
+    "id",
+    "kind",
+    "scopes",
+    "channel_ids",
+    "default_channel_id",
+    "default_locale",
+    "system",
+    "customer_id",
+)
+"""The columns that ``viewer`` reads."""
+
+
 def viewer(row: Mapping[str, Any] | sa.RowMapping) -> Viewer:
     """Who asks with the token of a row that ``authenticate`` found."""
     channels = row["channel_ids"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from graphql import FieldNode, GraphQLField, ValueNode, VariableNode
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
     from schema.declare import Field
 
+PLAIN = ("String", "ID", "Int", "Boolean")
+"""Types of arguments that may be null, and whose values resolvers get as they are."""
 NOTHING = VariableValues({}, {})
 """The variables of a document that has none."""
 
@@ -33,13 +36,45 @@ class Given:
         self._field: Field = definition.extensions["strawberry-definition"]
         self.variables = frozenset(_variables(node))
         self._constant = None if self.variables else self._read(NOTHING)
+        self._plain = self._split() if self.variables else None
 
     def read(self, variables: VariableValues) -> dict[str, Any]:
         """The arguments, as a resolver gets them. Raises what the ordinary executor answers with."""
-        return self._read(variables) if self._constant is None else self._constant
+        if self._constant is not None:
+            return self._constant
+        return self._read(variables) if self._plain is None else self._filled(*self._plain, variables)
 
-    def _read(self, variables: VariableValues) -> dict[str, Any]:
-        coerced = get_argument_values(self._definition, self._node, variables)
+    def _split(self) -> tuple[dict[str, Any], list[tuple[str, str]]] | None:
+        """The constant arguments, and those that are variables of plain scalars; null where others are among them."""
+        names = {
+            self._schema.config.name_converter.from_argument(each): each for each in self._field.arguments
+        }
+        given = [each for each in self._node.arguments or () if isinstance(each.value, VariableNode)]
+        if any(str(self._definition.args[each.name.value].type) not in PLAIN for each in given):
+            return None
+        others = tuple(each for each in self._node.arguments or () if each not in given)
+        if any(_variables_in(each.value) for each in others):
+            return None
+        constant = self._read(NOTHING, replace(self._node, arguments=others))
+        pairs = [(each.value, names[each.name.value].python_name) for each in given]
+        return constant, [
+            (value.name.value, python) for value, python in pairs if isinstance(value, VariableNode)
+        ]
+
+    def _filled(
+        self, constant: dict[str, Any], given: list[tuple[str, str]], variables: VariableValues
+    ) -> dict[str, Any]:
+        """The arguments, of which the variables need no conversion."""
+        found = dict(constant)
+        for name, python_name in given:
+            if name in variables.coerced:
+                found[python_name] = value = variables.coerced[name]
+                if isinstance(value, str) and "\0" in value:
+                    check_storable(value)
+        return found
+
+    def _read(self, variables: VariableValues, node: FieldNode | None = None) -> dict[str, Any]:
+        coerced = get_argument_values(self._definition, node or self._node, variables)
         given = convert_arguments(
             coerced,
             self._field.arguments,
@@ -66,9 +101,13 @@ class Arguments:
 
 
 def _variables(node: FieldNode) -> list[str]:
-    """The variables that the arguments of a field name, at any depth."""
-    found = []
-    waiting: list[ValueNode] = [each.value for each in node.arguments or ()]
+    """The variables that the arguments of a field name."""
+    return [name for each in node.arguments or () for name in _variables_in(each.value)]
+
+
+def _variables_in(node: ValueNode) -> list[str]:
+    """The variables that a value names, at any depth."""
+    found, waiting = [], [node]
     while waiting:
         value = waiting.pop()
         if isinstance(value, VariableNode):

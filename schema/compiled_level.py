@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from schema.compiled_argument import Arguments, Given
     from schema.context import Scope
     from schema.declare import Noun
+    from schema.opening import Check
     from schema.spec import Looked, LookUp, Many
 
 NEAR = 256
@@ -56,6 +57,7 @@ class Reading:
 
     ``viewer`` stands for everyone of the permission class; who really asks is in ``rules``, the values of row rules.
     ``rows`` and ``index``: what each level gave, plain and by key. ``wrong``: what is wrong with a level's arguments.
+    ``check``: what is held against an opening taken for granted, null where it was read.
     """
 
     viewer: Viewer
@@ -66,6 +68,7 @@ class Reading:
     rows: dict[int, Sequence[Row]] = field(default_factory=dict)
     index: dict[int, Any] = field(default_factory=dict)
     turned: dict[int, Any] = field(default_factory=dict)
+    check: Check | None = None
     known: dict[str, Known] = field(default_factory=dict)
     met: dict[int, Any] = field(default_factory=dict)
     leaves: dict[int, dict[str, list[Leaf]]] = field(default_factory=dict)

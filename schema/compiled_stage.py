@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 from hub.direct import Made, Text
 from hub.errors import HubError
 from hub.recent import Recent
-from schema.compiled_level import Level, Reading
+from schema.compiled_level import FIRST_CELL, Level, Reading
 
 if TYPE_CHECKING:
     from hub.direct import Fragment, Row
+    from schema.opening import Check
     from schema.plan import Reads
 
 STATEMENTS = 64
@@ -42,6 +43,8 @@ class Stage:
         if asked:
             made = self._made(reading, asked)
             rows = await database.read_made(made, self._values(reading, asked, keys))
+        if asked and reading.check is not None:
+            rows = _checked(reading.check, rows, len(asked))
         self._arrange(reading, [level for level, _, _ in asked], rows)
 
     def _keys(self, reading: Reading) -> dict[str, Any]:
@@ -68,7 +71,8 @@ class Stage:
         return list(found.values())
 
     def _made(self, reading: Reading, asked: Sequence[tuple[Level, Fragment, dict[str, Any]]]) -> Made:
-        key = tuple((level.place, fragment) for level, fragment, _ in asked)
+        open_ = reading.check is not None and not reading.check.passed
+        key = (open_, *((level.place, fragment) for level, fragment, _ in asked))
         known = self._statements.find(key)
         return known or self._statements.keep(key, _together(reading, asked))
 
@@ -83,6 +87,8 @@ class Stage:
         for number, (level, _, given) in enumerate(asked):
             for name, value in (given | level.late(reading)).items():
                 found[f"{name}_{number}"] = value
+        if reading.check is not None:
+            found |= {f"{name}_{len(asked)}": value for name, value in reading.check.values.items()}
         return found
 
     def _arrange(self, reading: Reading, asked: Sequence[Level], rows: Sequence[Row]) -> None:
@@ -98,6 +104,14 @@ class Stage:
                 _check(level, reading)
                 reading.rows[level.place] = ()
                 reading.index[level.place] = level.nothing()
+
+
+def _checked(check: Check, rows: Sequence[Row], place: int) -> Sequence[Row]:
+    """The rows without those of the opening, which come last. Raises ``Stale``."""
+    if check.passed:
+        return rows
+    check.hold([row[FIRST_CELL] for row in rows if row[0] == place])
+    return [row for row in rows if row[0] != place]
 
 
 def _unless_wrong(level: Level, reading: Reading) -> tuple[Fragment, dict[str, Any]] | None:
@@ -126,11 +140,18 @@ def _together(reading: Reading, asked: Sequence[tuple[Level, Fragment, dict[str,
         text.add(f"{', ' if number else 'WITH '}level_{number} AS (")
         text.take(fragment, _renamed(fragment, number), level.inlined(reading, names))
         text.add(")")
+    opening = reading.check is not None and not reading.check.passed
+    if reading.check is not None and opening:
+        text.add(f", level_{len(asked)} AS (")
+        text.take(reading.check.fragment, _renamed(reading.check.fragment, len(asked)))
+        text.add(")")
     columns = [level.columns(reading) for level, _, _ in asked]
-    width = max(map(len, columns))
+    width = max(1, *map(len, columns))
     for number, (level, _, _) in enumerate(asked):
         text.add(" UNION ALL " if number else " ")
         text.add(_branch(number, level.key, columns[number], width))
+    if opening:
+        text.add(" UNION ALL " + _branch(len(asked), None, ["c0"], width))
     return text.made()
 
 

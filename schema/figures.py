@@ -16,6 +16,8 @@ class Figures(Collector):
         self.answered: Counter[str] = Counter()
         self.bailed: Counter[str] = Counter()
         self.needless = 0
+        self.reopened: Counter[str] = Counter()
+        """Requests that were taken for a known token's and went the whole way after all, by cause."""
 
     def note(self, executor: str, bailed: str | None = None, *, needless: bool = False) -> None:
         """Count one query. ``bailed``: why the compiled executor gave up; ``needless``: although nothing was wrong."""
@@ -36,8 +38,16 @@ class Figures(Collector):
         )
         for cause, count in self.bailed.items():
             bailed.add_metric([cause], count)
+        reopened = CounterMetricFamily(
+            "hub_graphql_reopened",
+            "Requests whose remembered opening did not answer them, by cause",
+            labels=["cause"],
+        )
+        for cause, count in self.reopened.items():
+            reopened.add_metric([cause], count)
         yield answered
         yield bailed
+        yield reopened
         yield CounterMetricFamily(
             "hub_graphql_bailed_needlessly",
             "Queries that the compiled executor gave up and the ordinary one answered without error",

@@ -16,12 +16,14 @@ from schema.compiled_level import Level, Reading
 from schema.compiled_page import Listing
 from schema.compiled_root import Compiled
 from schema.compiled_stage import Stage
+from schema.opening import Stale
 
 if TYPE_CHECKING:
     from graphql.execution.values import VariableValues
 
     from hub.viewer import Viewer
     from schema.context import Context
+    from schema.opening import Check
 
 
 def class_of(viewer: Viewer) -> Viewer:
@@ -52,11 +54,12 @@ class Reads(Protocol):
 
 @dataclass(frozen=True)
 class Request:
-    """What a plan takes from a request."""
+    """What a plan takes from a request. ``check``: what makes sure that who asks is who they were before."""
 
     context: Context
     variables: VariableValues
     database: Reads
+    check: Check | None = None
 
 
 class Root:
@@ -78,7 +81,7 @@ class Root:
         ``wanted``: of a payload document, the ids of the objects that are shown; ``keys``: those that are read.
         """
         reading = await self._begun(request)
-        reading.wanted, reading.keys = wanted, keys
+        reading.wanted, reading.keys, reading.check = wanted, keys, request.check
         await self._define(reading, request.database)
         for number, stages in enumerate(self._waves):
             for stage in stages:
@@ -150,6 +153,8 @@ class Plan:
         for key, each in self.roots.items():
             data[key], more = (each, 0) if isinstance(each, str) else await each.read(request)
             objects += more
+        if request.check is not None and not request.check.passed:
+            raise Stale
         return data, objects
 
     async def run_many(
