@@ -16,6 +16,7 @@ from hub.token import Wish
 from tests.hooking import Endpoint, create, last, listening, quiet, received, registered
 from tests.receiving import Receiver
 from tests.running import Server, make_settings, serving, wait_until
+from webhooks import check
 
 numbers = count(1)
 MINE = "https://erp.example.com/hooks"
@@ -268,6 +269,21 @@ def test_current_state_clears_a_parked_lane_and_what_follows_comes_after_it(hub:
         states = [each["state"] for each in endpoint.deliveries(order="OLDEST")]
         assert states == [*["SUPERSEDED"] * 3, "DELIVERED", "DELIVERED"]
         assert endpoint.now()["parked"] == 0
+
+
+def test_what_waits_behind_the_current_state_is_no_fault_to_the_counter_check(hub: Server) -> None:
+    with listening(hub, eventTypes=["category.*"]) as (endpoint, receiver):
+        made = park(endpoint, receiver, "waiting-behind")
+        receiver.tell(status=500)
+        assert current(endpoint, made)["userErrors"] == []
+        wait_until(lambda: endpoint.deliveries()[0]["attempts"])
+        move(hub, "waiting-behind")
+        last_one = last(hub)
+        wait_until(lambda: endpoint.now()["sequence"] >= last_one)
+        assert "WAITING" in [each["state"] for each in endpoint.deliveries()]
+        with hub.database.engine.begin() as tx:
+            (counted,) = check.counts(tx, 90, among=[ids.decode(endpoint.id)[1]])
+        assert (counted.faults, counted.stuck) == (0, [])
 
 
 def test_current_state_of_what_was_deleted_says_so(hub: Server) -> None:

@@ -73,6 +73,7 @@ COUNTED = """
     LEFT JOIN webhook_delivery d ON d.endpoint_id = m.endpoint_id AND d.sequence = m.sequence
 """
 
+# What says how an object is now has no sequence, and goes before what changed since.
 STUCK = sa.text(
     f"""
     SELECT count(*) AS count, (array_agg(d.id ORDER BY d.id))[1\\:{NAMED}] AS ids
@@ -82,7 +83,7 @@ STUCK = sa.text(
             SELECT FROM webhook_delivery earlier
             WHERE earlier.endpoint_id = d.endpoint_id AND earlier.aggregate = d.aggregate
                 AND earlier.aggregate_id = d.aggregate_id AND earlier.delivered_at IS NULL
-                AND (earlier.sequence < d.sequence OR d.sequence IS NULL AND earlier.id < d.id)))
+                AND (coalesce(earlier.sequence, 0) < d.sequence OR d.sequence IS NULL AND earlier.id < d.id)))
     """
 )
 
