@@ -12,7 +12,8 @@ import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from hub.errors import Invalid
-from webhooks import guard
+from webhooks import guard, signature
+from webhooks.post import Answer, Post, Target
 
 PUBLIC = [
     "1.1.1.1",
@@ -140,6 +141,33 @@ def test_opened_networks_and_no_others(text: str, permitted: bool) -> None:
         "http://[::1]:80/",
         "http://[::ffff:127.0.0.1]/",
         "http://169.254.169.254/latest/meta-data/",
+        "http://2130706433/",
+        "http://0x7f000001/",
+        "http://0x7f.1/",
+        "http://0177.0.0.1/",
+        "http://017700000001/",
+        "http://127.1/",
+        "http://127.0.1/",
+        "http://10.1/",
+        "http://127.0.0.1./",
+        "http://0/",
+        "http://255.255.255.255/",
+        "http://[64:ff9b::7f00:1]/",
+        "http://[2002:7f00:1::]/",
+        "http://[2001:0:4136:e378:8000:63bf:3fff:fdd2]/",
+        "http://[fe80::1]/",
+        "http://[ff02::1]/",
+        "http://[::]/",
+        "http://@127.0.0.1/",
+        "http://user@erp.example.com/",
+        "http://erp.example.com@127.0.0.1/",
+        "http://erp.example.com:0/",
+        "https://erp.example.com:22/",
+        "https://erp.example.com:25/",
+        "https://erp.example.com:6000/",
+        "https://erp.example.com/a b",
+        "https://erp.example.com/\r\nx: y",
+        "https://erp.example.com/\x00",
     ],
 )
 def test_wrong_endpoint_address_is_refused_when_saved(text: str) -> None:
@@ -161,6 +189,37 @@ def test_endpoint_address_is_kept_as_given() -> None:
     assert guard.address("http://10.0.0.1:8080/", [ip_network("10.0.0.0/8")]) == "http://10.0.0.1:8080/"
 
 
+@pytest.mark.parametrize(
+    ("host", "named"),
+    [
+        ("erp.internal", True),
+        ("ERP.Internal.", True),
+        ("erp.internal.evil.example", False),
+        ("evil-erp.internal", False),
+        ("internal", False),
+        ("", False),
+    ],
+)
+def test_hosts_are_opened_by_their_whole_name(host: str, named: bool) -> None:
+    assert guard.is_named(host, ["erp.internal", ip_network("10.0.0.0/8")]) is named
+
+
+def test_a_named_host_may_be_private_and_nothing_else() -> None:
+    for text in (
+        "10.0.0.1",
+        "172.16.0.1",
+        "192.168.1.1",
+        "127.0.0.1",
+        "100.64.0.1",
+        "::1",
+        "fd00::1",
+        "8.8.8.8",
+    ):
+        assert guard.permits(ip_address(text), guard.PRIVATE), text
+    for text in ("169.254.169.254", "fe80::1", "224.0.0.1", "0.0.0.0", "240.0.0.1", "64:ff9b::a9fe:a9fe"):
+        assert not guard.permits(ip_address(text), guard.PRIVATE), text
+
+
 class Turning(AbstractResolver):
     """A name server that gives another answer each time."""
 
@@ -169,10 +228,18 @@ class Turning(AbstractResolver):
 
     async def resolve(self, host: str, port: int = 0, family: Any = 0) -> list[ResolveResult]:
         del family  # the answer says its own
-        answer = self.answers.pop(0)
-        found = socket.AF_INET6 if ":" in answer else socket.AF_INET
         flags = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
-        return [ResolveResult(hostname=host, host=answer, port=port, family=found, proto=0, flags=flags)]
+        return [
+            ResolveResult(
+                hostname=host,
+                host=answer,
+                port=port,
+                family=socket.AF_INET6 if ":" in answer else socket.AF_INET,
+                proto=0,
+                flags=flags,
+            )
+            for answer in self.answers.pop(0).split()
+        ]
 
     async def close(self) -> None:
         pass
@@ -250,3 +317,32 @@ def test_name_that_turns_private_on_the_second_look_is_refused(port: Any) -> Non
         == 204
     )
     refused(loop, f"http://shop.test:{number}/", "127.0.0.2", "127.0.0.1", allowed="127.0.0.2/32")
+
+
+def test_deliveries_look_a_name_up_anew_for_each_connection(port: Any) -> None:
+    loop, number = port
+
+    async def run() -> list[Answer]:
+        aim = Target(f"http://shop.test:{number}/", [signature.new_secret()], 2)
+        names = Turning(["127.0.0.2", "127.0.0.1"])
+        found = []
+        for _ in range(2):  # the system forgets what it looked up, and so does a new client
+            async with Post([ip_network("127.0.0.2/32")], names) as post:
+                found.append(await post.send(aim, "msg_1", b"{}"))
+        return found
+
+    first, second = loop.run_until_complete(run())
+    assert first.outcome == "delivered"
+    assert second.outcome == "blocked"
+    assert "127.0.0.1 is private" in (second.error or "")
+
+
+def test_one_private_address_among_public_ones_is_never_taken(port: Any) -> None:
+    loop, number = port
+
+    async def run() -> Answer:
+        aim = Target(f"http://shop.test:{number}/", [signature.new_secret()], 2)
+        async with Post([ip_network("127.0.0.2/32")], Turning(["127.0.0.1 127.0.0.2"])) as post:
+            return await post.send(aim, "msg_1", b"{}")
+
+    assert loop.run_until_complete(run()).outcome == "delivered"

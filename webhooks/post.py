@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Self
 
 import aiohttp
+from aiohttp.abc import AbstractResolver
 from yarl import URL
 
 from hub.db import Json
@@ -89,13 +90,14 @@ class Answer:
 class Post:
     """An HTTP client that connects only to permitted addresses, follows no redirect and knows no proxy or cookie.
 
-    Hosts that the operator named may lie in the private network; they have connections of their own.
+    Hosts that the operator named may lie in the private network; they have connections of their own. ``names`` looks
+    names up, where the system is not to.
     """
 
-    def __init__(self, allowed: Allowed = ()) -> None:
+    def __init__(self, allowed: Allowed = (), names: AbstractResolver | None = None) -> None:
         tls = ssl.create_default_context()
         self._allowed = allowed
-        self._names = Resolver()
+        self._names = names or Resolver()
         self._outside = _session(guard.networks(allowed), tls, self._names)
         self._inside = _session((*guard.networks(allowed), *guard.PRIVATE), tls, self._names)
 
@@ -137,7 +139,7 @@ class Post:
 
 
 def _session(
-    networks: Sequence[guard.Network], tls: ssl.SSLContext, names: Resolver
+    networks: Sequence[guard.Network], tls: ssl.SSLContext, names: AbstractResolver
 ) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(
@@ -179,7 +181,7 @@ def seconds(retry_after: str | None) -> float | None:
         return float(retry_after[:9])
     try:
         moment = parsedate_to_datetime(retry_after)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return max((moment.replace(tzinfo=moment.tzinfo or UTC) - datetime.now(UTC)).total_seconds(), 0.0)
 
