@@ -17,6 +17,9 @@ from hub.db import Database
 from hub.job import NOUN
 from schema.errors import refusal
 
+LONGEST_MOMENT = 12
+"""Digits of the moment at which an address expires."""
+
 
 @dataclass(frozen=True)
 class Downloads:
@@ -34,7 +37,7 @@ class Downloads:
         """Give one file. Neither a guess nor an old address says whether there is such a job."""
         asked = request.query_params
         expires, signature = asked.get("expires", ""), asked.get("signature", "")
-        if not expires.isdecimal() or not export_job.is_signed(
+        if not _is_moment(expires) or not export_job.is_signed(
             self.secret, request.url.path, int(expires), signature
         ):
             return _refused(
@@ -63,3 +66,8 @@ class Downloads:
 
 def _refused(status: int, code: str, message: str) -> Response:
     return Response(orjson.dumps(refusal(code, message)), status, media_type="application/json")
+
+
+def _is_moment(text: str) -> bool:
+    """Whether it is a number of seconds: a longer one is no number that Python reads."""
+    return text.isascii() and text.isdecimal() and len(text) <= LONGEST_MOMENT

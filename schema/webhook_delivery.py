@@ -74,7 +74,7 @@ class WebhookAttempt:
     status: int | None = strawberry.field(description="The HTTP status; null without an answer.")
     error: str | None = strawberry.field(description="Why it was no success; null for a success.")
     response: str | None = strawberry.field(
-        description="The beginning of the answer; null without an answer."
+        description="The beginning of the answer; null without one, and for a token that may not see the body."
     )
     request: WebhookRequest | None = strawberry.field(
         description="What was sent beside the body; null where nothing was."
@@ -305,15 +305,22 @@ async def _attempts(context: Context, keys: Sequence[int]) -> list[list[WebhookA
     place = (
         sa.func.row_number().over(partition_by=Attempt.delivery_id, order_by=Attempt.id.desc()).label("place")
     )
-    latest = sa.select(Attempt.__table__, place).where(Attempt.delivery_id.in_(keys)).subquery()
+    latest = (
+        sa.select(Attempt.__table__, place, Endpoint.scopes, Endpoint.channel_ids)
+        .join(Delivery, Delivery.id == Attempt.delivery_id)
+        .join(Endpoint, Endpoint.id == Delivery.endpoint_id)
+        .where(Attempt.delivery_id.in_(keys))
+        .subquery()
+    )
     statement = sa.select(latest).where(latest.c.place <= LARGEST_PAGE).order_by(latest.c.id.desc())
     found: dict[int, list[WebhookAttempt]] = defaultdict(list)
     for row in await context.database.rows(statement):
-        found[row["delivery_id"]].append(_attempt(row))
+        found[row["delivery_id"]].append(_attempt(row, whole=endpoint.covers(context.viewer, dict(row))))
     return [found[key] for key in keys]
 
 
-def _attempt(row: Any) -> WebhookAttempt:
+def _attempt(row: Any, *, whole: bool) -> WebhookAttempt:
+    """``whole``: with what came back, which may repeat the body."""
     return WebhookAttempt(
         id=strawberry.ID(ids.encode(ATTEMPT, row["id"])),
         number=row["number"],
@@ -322,7 +329,7 @@ def _attempt(row: Any) -> WebhookAttempt:
         outcome=WebhookOutcome(row["outcome"]),
         status=row["status"],
         error=row["error"],
-        response=row["response"],
+        response=row["response"] if whole else None,
         request=_request(row["request"]),
     )
 

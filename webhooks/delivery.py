@@ -130,7 +130,10 @@ class Attempt(Base):
 
 @dataclass(frozen=True)
 class Claimed:
-    """A delivery that this process may send. ``body`` is null before the first attempt."""
+    """A delivery that this process may send. ``body`` is null before the first attempt.
+
+    ``seen``: tells whether the row was changed since.
+    """
 
     id: int
     endpoint_id: int
@@ -144,6 +147,7 @@ class Claimed:
     body: bytes | None
     attempts: int
     failures: int
+    seen: str
 
 
 @dataclass(frozen=True)

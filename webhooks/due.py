@@ -19,18 +19,18 @@ from webhooks.delivery import MOVE_ON, Claimed, Tried, lock_lanes
 LOOK = sa.text(
     """
     SELECT line.id AS endpoint_id, d.id, d.sequence, d.purpose, d.message, d.type, d.aggregate, d.aggregate_id,
-        d.occurred_at, d.body, d.attempts, d.failures
+        d.occurred_at, d.body, d.attempts, d.failures, d.seen
     FROM unnest(CAST(:endpoints AS bigint[]), CAST(:rooms AS bigint[])) AS line (id, room)
     JOIN webhook_line held ON held.endpoint_id = line.id AND held.holder = :holder
     JOIN webhook_endpoint e ON e.id = line.id AND e.disabled_at IS NULL
     CROSS JOIN LATERAL (
-        (SELECT * FROM webhook_delivery due
+        (SELECT due.*, due.xmin::text AS seen FROM webhook_delivery due
         WHERE (NOT e.verify OR e.verified_at IS NOT NULL)
             AND due.endpoint_id = line.id AND due.due_at <= now() AND due.id <> ALL (CAST(:taken AS bigint[]))
         ORDER BY due.due_at, due.sequence
         LIMIT line.room)
         UNION ALL
-        (SELECT * FROM webhook_delivery due
+        (SELECT due.*, due.xmin::text AS seen FROM webhook_delivery due
         WHERE e.verify AND e.verified_at IS NULL AND due.purpose = 'verification'
             AND due.endpoint_id = line.id AND due.due_at <= now() AND due.id <> ALL (CAST(:taken AS bigint[]))
         LIMIT line.room)) d
@@ -40,10 +40,13 @@ LOOK = sa.text(
 KEEP = sa.text(
     """
     UPDATE webhook_delivery d SET body = kept.body
-    FROM unnest(CAST(:ids AS bigint[]), CAST(:bodies AS bytea[])) AS kept (id, body) WHERE d.id = kept.id
+    FROM unnest(CAST(:ids AS bigint[]), CAST(:bodies AS bytea[]), CAST(:seen AS text[])) AS kept (id, body, seen)
+    WHERE d.id = kept.id AND d.xmin::text = kept.seen
+    RETURNING d.id
     """
 )
 
+# An answer may repeat a body that was erased while it was under way.
 # What another process holds by now is theirs to note. One that failed waits for those before it in its lane, which
 # somebody may have sent again meanwhile.
 NOTE = sa.text(
@@ -66,11 +69,12 @@ NOTE = sa.text(
                     AND earlier.delivered_at IS NULL AND e.ordered
             ) THEN now() + make_interval(secs => t.wait) END
         FROM tried t WHERE d.id = t.id AND d.delivered_at IS NULL
-        RETURNING d.id, d.attempts
+        RETURNING d.id, d.attempts, d.body
     )
     INSERT INTO webhook_attempt
         (delivery_id, number, started_at, milliseconds, outcome, status, error, response, request)
-    SELECT t.id, n.attempts, t.started_at, t.milliseconds, t.outcome, t.status, t.error, t.response, t.request
+    SELECT t.id, n.attempts, t.started_at, t.milliseconds, t.outcome, t.status, t.error,
+        CASE WHEN n.body IS NOT NULL THEN t.response END, t.request
     FROM tried t JOIN noted n ON n.id = t.id
     """
 )
@@ -89,9 +93,17 @@ def look(tx: sa.Connection, holder: UUID, rooms: Mapping[int, int], taken: Colle
     return [Claimed(**row) for row in tx.execute(LOOK, given).mappings()]
 
 
-def keep_bodies(tx: sa.Connection, bodies: Mapping[int, bytes]) -> None:
-    """Store what was rendered, before it is sent: every later attempt sends the same bytes."""
-    tx.execute(KEEP, {"ids": list(bodies), "bodies": list(bodies.values())})
+def keep_bodies(tx: sa.Connection, rendered: Sequence[Claimed]) -> set[int]:
+    """Store what was rendered, before it is sent: every later attempt sends the same bytes. Gives what was stored.
+
+    A delivery that was changed since it was taken is left: what was made of it may hold what was erased meanwhile.
+    """
+    given = {
+        "ids": [each.id for each in rendered],
+        "bodies": [each.body for each in rendered],
+        "seen": [each.seen for each in rendered],
+    }
+    return set(tx.scalars(KEEP, given))
 
 
 def note(tx: sa.Connection, holder: UUID, tried: Sequence[Tried]) -> None:

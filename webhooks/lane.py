@@ -84,11 +84,12 @@ def follow(tx: sa.Connection, among: Sequence[int]) -> int:
     The caller holds their lanes' lock. Those that are further behind are left to ``catch_up``, so that they delay
     nobody.
     """
-    first, head = feed.ends(tx)
+    first, head = _ends(tx)
     moved = 0
     for after, group in _groups(tx, among, head, max(first - 1, head - NEAR), head).items():
-        _tell(tx, group, after, head)
-        moved += head - after
+        through = min(head, after + max(ROWS // len(group), 1))
+        _tell(tx, group, after, through)
+        moved += through - after
     return moved
 
 
@@ -97,7 +98,7 @@ def catch_up(tx: sa.Connection, among: Sequence[int]) -> int:
 
     An endpoint that fell behind what the feed keeps is disabled with the reason.
     """
-    first, head = feed.ends(tx)
+    first, head = _ends(tx)
     groups = _groups(tx, among, head, -1, max(head - NEAR, first - 1))
     if not groups:
         return 0
@@ -111,6 +112,12 @@ def catch_up(tx: sa.Connection, among: Sequence[int]) -> int:
     lock_lanes(tx, [row["id"] for row in group])
     _tell(tx, group, after, through)
     return int(through - after)
+
+
+def _ends(tx: sa.Connection) -> tuple[int, int]:
+    """The feed's ends, which stay until the transaction does: no partition is dropped between this look and the reading."""
+    tx.execute(sa.text("LOCK TABLE ONLY feed IN ACCESS SHARE MODE"))
+    return feed.ends(tx)
 
 
 def _groups(

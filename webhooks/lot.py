@@ -44,6 +44,11 @@ class Rendered:
     blocked: list[tuple[Claimed, str]] = field(default_factory=list)
     filtered: list[Claimed] = field(default_factory=list)
 
+    @property
+    def all(self) -> list[Claimed]:
+        """Every delivery in it."""
+        return [*self.ready, *(each for each, _ in self.blocked), *self.filtered]
+
 
 # An endpoint with channels is told what a change is to them; OFFSET keeps the function from being called for others.
 RECORDS = sa.text(

@@ -120,11 +120,14 @@ class Sender:
     async def run(self, stop: asyncio.Event, grace: float = 5.0) -> None:
         """Send until ``stop`` is set; then wait ``grace`` seconds for answers, and give the rest back."""
         self._holder.start()
-        loops = [asyncio.create_task(each) for each in (self._watching(), self._keeping(), self._hearing())]
-        await self._turns(stop, grace)  # what cannot be noted in time is repeated
-        await self._cancel([*self._work, *self._flights, *loops])
-        await asyncio.to_thread(self._holder.leave)
-        self._threads.shutdown()
+        lasting = (self._watching, self._keeping, self._hearing)
+        loops = [asyncio.create_task(_lasting(each)) for each in lasting]
+        try:
+            await self._turns(stop, grace)  # what cannot be noted in time is repeated
+        finally:
+            await self._cancel([*self._work, *self._flights, *loops])
+            await asyncio.to_thread(self._holder.leave)
+            self._threads.shutdown()
 
     async def _hearing(self) -> None:
         """Ring when the feed has grown."""
@@ -302,15 +305,25 @@ class Sender:
         """Store bodies as they are made, many in one transaction, and only then send."""
         while True:
             made = await _all(self._rendered)
-            new = {number: body for each in made for number, body in each.new.items()}
-            if new:
-                await self._persist(due.keep_bodies, new)
-            filtered = [delivery for each in made for delivery in each.filtered]
-            if filtered:
-                await self._persist(due.settle, filtered, "filtered")
-                self._let_go(filtered)
-            for each in made:
-                self._line_up(each)
+            try:
+                await self._keep(made)
+            except Exception:
+                log.exception("Bodies could not be stored and are made again.")
+                await asyncio.sleep(DOWN_SECONDS)
+                self._let_go(delivery for each in made for delivery in each.all)
+
+    async def _keep(self, made: Sequence[Rendered]) -> None:
+        fresh = [delivery for each in made for delivery in each.ready if delivery.id in each.new]
+        kept = await self._persist(due.keep_bodies, fresh) if fresh else set()
+        # What was erased while its body was made would show too much: it is taken and made again.
+        stale = {each.id for each in fresh} - kept
+        self._let_go(each for each in fresh if each.id in stale)
+        filtered = [delivery for each in made for delivery in each.filtered]
+        if filtered:
+            await self._persist(due.settle, filtered, "filtered")
+            self._let_go(filtered)
+        for each in made:
+            self._line_up(replace(each, ready=[ready for ready in each.ready if ready.id not in stale]))
 
     def _line_up(self, made: Rendered) -> None:
         started = datetime.now(UTC)
@@ -456,11 +469,14 @@ class Sender:
         plain = replace(each, error="What came back cannot be stored.", response=None, request=None)
         for form in (each, plain):
             try:
-                await self._persist(turn.do, self._holder.id, self._vault, Ask([form]))
+                result = await self._persist(turn.do, self._holder.id, self._vault, Ask([form]))
             except sa.exc.DBAPIError:
                 log.exception("An outcome cannot be stored.")
-            else:
-                break
+                continue
+            if not result.noted:  # somebody else works on the lane at this moment
+                self._tried.append(form)
+                return
+            break
         self._settle([each])
 
     def _settle(self, tried: Sequence[Tried]) -> None:
@@ -471,18 +487,16 @@ class Sender:
 
     async def _persist(
         self, work: Callable[Concatenate[sa.Connection, P], T], *args: P.args, **more: P.kwargs
-    ) -> None:
+    ) -> T:
         """Do it, however often the database has to be waited for. What it refuses for good is raised."""
         while True:
             try:
-                await self._write(work, *args, **more)
+                return await self._write(work, *args, **more)
             except (sa.exc.DataError, sa.exc.IntegrityError):
                 raise
             except Exception as error:  # noqa: BLE001 - it must go on, whatever it was
                 _say("The sender cannot note what it did and tries again", error)
                 await asyncio.sleep(DOWN_SECONDS)
-            else:
-                return
 
     async def _write(
         self, work: Callable[Concatenate[sa.Connection, P], T], *args: P.args, **more: P.kwargs
@@ -502,6 +516,16 @@ def _say(what: str, error: Exception) -> None:
         log.warning("%s: %s", what, error.orig)
     else:
         log.error("%s.", what, exc_info=error)
+
+
+async def _lasting(loop: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Begin a loop again that ended: the lease goes on without it, and its endpoints would stand still."""
+    while True:
+        try:
+            await loop()
+        except Exception:
+            log.exception("A part of the sender ended unforeseen and begins again.")
+            await asyncio.sleep(DOWN_SECONDS)
 
 
 async def _all(queue: asyncio.Queue[T]) -> list[T]:
