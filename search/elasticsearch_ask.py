@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from search.clause import Clause, Term
+from search.clause import Between, Clause, Term
 from search.elasticsearch_clause import Query, chosen, path, query
-from search.elasticsearch_mapping import number, sortable
+from search.elasticsearch_mapping import number
 from search.engine import (
     EXACTLY,
     Anchor,
@@ -128,9 +128,7 @@ def _aggregations(facet: Facet) -> dict[str, Any]:
         case TermsFacet():
             return {"terms": {"terms": {"field": field, "size": facet.size}}}
         case RangesFacet():
-            return {
-                "ranges": {"filters": {"filters": [_range(field, each, native) for each in facet.ranges]}}
-            }
+            return {"ranges": {"filters": {"filters": [_range(facet, each) for each in facet.ranges]}}}
         case HistogramFacet() if native:
             width = {"field": field, "interval": facet.interval, "min_doc_count": 1}
             return {"histogram": {"histogram": width}}
@@ -145,13 +143,9 @@ def _aggregations(facet: Facet) -> dict[str, Any]:
             }
 
 
-def _range(field: str, bounds: tuple[float | None, float | None], native: bool) -> Query:
-    said = {
-        name: bound if native else sortable(bound)
-        for name, bound in zip(("gte", "lt"), bounds, strict=True)
-        if bound is not None
-    }
-    return {"range": {field: said}} if said else {"exists": {"field": field}}
+def _range(facet: RangesFacet, bounds: tuple[float | None, float | None]) -> Query:
+    low, high = bounds
+    return chosen(Between(facet.field, low, high, facet.key, with_high=False))
 
 
 def _counts(facet: Facet, said: Mapping[str, Any]) -> Counts:

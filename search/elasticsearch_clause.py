@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from search import clause, fields
-from search.elasticsearch_mapping import sortable
+from search.elasticsearch_mapping import GREATEST, LEAST, sortable
 from search.entry import milliseconds
 
 Query = dict[str, Any]
@@ -119,6 +119,8 @@ def _combined(said: clause.Clause) -> Query:
 
 
 def _between(said: clause.Between) -> Query:
+    if said.low is None and said.high is None:
+        return {"exists": {"field": path(said.field, said.key)}}
     bounds: dict[str, float | str] = {}
     for name, bound in (
         ("gte" if said.with_low else "gt", said.low),
@@ -126,6 +128,6 @@ def _between(said: clause.Between) -> Query:
     ):
         if bound is not None:
             bounds[name] = bound if said.key is None else sortable(bound)
-    if not bounds:
-        return {"exists": {"field": path(said.field, said.key)}}
+        elif said.key is not None:
+            bounds[name] = LEAST if name.startswith("g") else GREATEST
     return {"range": {path(said.field, said.key): bounds}}

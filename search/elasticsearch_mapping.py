@@ -64,6 +64,10 @@ def mapping() -> str:
     return fingerprint(orjson.dumps(said, option=orjson.OPT_SORT_KEYS))
 
 
+LEAST, GREATEST = "0" * 16, "f" * 16
+"""Below and above every number as text: Elasticsearch 8 wants both bounds of a range inside a keyed field."""
+
+
 def sortable(number: float) -> str:
     """A number as 16 hexadecimal digits, in the numbers' order (IEEE 754 bits, the sign turned round)."""
     bits = int(struct.unpack(">Q", struct.pack(">d", number + 0.0))[0])

@@ -135,6 +135,10 @@ class Node:
         config = self.folder / "config"
         if not config.exists():
             shutil.copytree(installed(self.version) / "config", config)
+            options = config / "jvm.options"
+            # Older ones write their logs beside the program, where the unprivileged user may not.
+            kept = [line for line in options.read_text().splitlines() if "logs/" not in line]
+            options.write_text("\n".join(kept) + "\n")
             for name in ("data", "logs", "temporary"):
                 (self.folder / name).mkdir()
         said = {
@@ -219,17 +223,21 @@ def shared(version: str, run: str) -> str:
     folder = Path(tempfile.gettempdir()) / f"hub-elasticsearch-{version}-{run[:12]}"
     # What a run's workers have in common is the process that started them.
     keeper = os.getppid() if os.environ.get("PYTEST_XDIST_WORKER") else os.getpid()
-    with fasteners.InterProcessLock(folder.with_suffix(".lock")):
+    with fasteners.InterProcessLock(folder.with_name(f"{folder.name}.lock")):
+        serving = None
         if not (folder / "url").exists():
             folder.mkdir(mode=0o755)
             installed(version)
-            subprocess.Popen(
+            serving = subprocess.Popen(
                 [sys.executable, "-m", "tests.elasticsearch_node", version, folder, str(keeper)],
                 cwd=Path(__file__).parent.parent,
                 start_new_session=True,
             )
         deadline = time.monotonic() + START_SECONDS
         while not (folder / "url").exists():
+            assert serving is None or serving.poll() is None, (
+                "Elasticsearch did not start: see what it printed."
+            )
             assert time.monotonic() < deadline, "Elasticsearch did not start in time."
             time.sleep(0.1)
     return (folder / "url").read_text()
