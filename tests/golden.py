@@ -41,6 +41,7 @@ class Both:
         asked = Asked(query, variables)
         one, other = (self.runner.run(each.run(asked, viewer)) for each in (self.ordinary, self.compiled))
         assert (one.text, _errors(one)) == (other.text, _errors(other)), (one, other)
+        assert other.errors or other.executor == "compiled", f"It was not compiled: {other.bailed}"
         return one
 
     def refused(self, query: str, viewer: Viewer = STAFF, **variables: Any) -> tuple[Code, str]:

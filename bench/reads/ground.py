@@ -5,9 +5,11 @@ Every row is what the hub itself would have stored, but no change of it is captu
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import psycopg
 from psycopg import sql
@@ -48,7 +50,8 @@ def prepared(settings: Settings, scale: float, *, keep: bool) -> Iterator[Ground
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
             migrations.upgrade(own)
             _fill(own, products)
-            connection.execute(sql.SQL("COMMENT ON DATABASE {} IS 'filled'").format(sql.Identifier(name)))
+            note = sql.SQL("COMMENT ON DATABASE {} IS {}").format(sql.Identifier(name), sql.Literal(_shape()))
+            connection.execute(note)
         try:
             yield Ground(own, products)
         finally:
@@ -60,7 +63,13 @@ def _is_filled(connection: psycopg.Connection, name: str) -> bool:
     found = connection.execute(
         "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s", [name]
     ).fetchone()
-    return bool(found and found[0] == "filled")
+    return bool(found and found[0] == _shape())
+
+
+def _shape() -> str:
+    """What a filled database is known by: one that other migrations made, or that was filled otherwise, is of no use."""
+    files = [Path(__file__), *sorted((migrations.HOUSE / "alembic" / "versions").glob("*.py"))]
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 def _drop(connection: psycopg.Connection, name: str) -> None:
