@@ -824,3 +824,18 @@ def test_the_fan_out_never_stops_what_the_filter_would_pass(
     with hub.database.read() as tx:
         may = tx.scalar(statement, {**values, "source": source, "version": version, "told": told})
     assert may or not filter.passes(tree, body)
+
+
+def test_a_channel_that_an_endpoint_reads_in_is_not_deleted(hub: Server) -> None:
+    """Without its channel the endpoint would hear of all channels."""
+    made = hub.data(
+        'mutation { channelCreate(input: {code: "fair", currency: "EUR", locales: [{locale: {key: "en"}}]}) '
+        "{ channel { id } userErrors { message } } }"
+    )["channelCreate"]
+    assert made["userErrors"] == []
+    kept = create(hub, url=MINE, channel="fair")
+    assert kept["userErrors"] == []
+    asked = "mutation ($id: ID!) { channelDelete(id: $id) { userErrors { code message } } }"
+    refused = hub.data(asked, {"id": made["channel"]["id"]})["channelDelete"]["userErrors"]
+    assert [each["code"] for each in refused] == ["IN_USE"]
+    assert "webhook" in refused[0]["message"]

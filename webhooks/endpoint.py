@@ -63,7 +63,7 @@ class Endpoint(Base):
     url: Mapped[str]
     description: Mapped[str | None]
     event_types: Mapped[list[str] | None] = mapped_column(ARRAY(sa.Text))
-    channel_id: Mapped[int | None] = mapped_column(sa.ForeignKey("channel.id", ondelete="SET NULL"))
+    channel_id: Mapped[int | None] = mapped_column(sa.ForeignKey("channel.id"))
     document: Mapped[str | None]
     thin: Mapped[bool] = mapped_column(server_default=sa.false())
     filter: Mapped[Json | None] = mapped_column(JSONB(none_as_null=True))

@@ -94,12 +94,15 @@ FREE = sa.text(
     """
 )
 
+# One that is deleted at this moment is left alone.
 TAKE = sa.text(
     """
     INSERT INTO webhook_line (endpoint_id, holder, counted_from)
-    SELECT free.id, :holder, c.sequence FROM unnest(CAST(:ids AS bigint[])) AS free (id)
+    SELECT free.id, :holder, c.sequence FROM (
+        SELECT id FROM webhook_endpoint WHERE id = ANY (CAST(:ids AS bigint[])) FOR KEY SHARE SKIP LOCKED) free
     LEFT JOIN cursor c ON c.name = 'webhook:' || free.id
     ON CONFLICT (endpoint_id) DO UPDATE SET holder = excluded.holder
+    RETURNING endpoint_id
     """
 )
 
@@ -143,12 +146,12 @@ def _take(tx: sa.Connection, holder: UUID, room: int) -> list[int]:
     if room <= 0:
         return []
     free = list(tx.scalars(FREE, {"room": room}))
-    if free:
-        # Its last holder may be noting what it did at this moment: it is left until the next time.
-        free = sorted(try_lanes(tx, free))
-        tx.execute(TAKE, {"holder": holder, "ids": free})
-        tx.execute(FORGET)
-    return free
+    if not free:
+        return []
+    # Its last holder may be noting what it did at this moment: it is left until the next time.
+    taken = list(tx.scalars(TAKE, {"holder": holder, "ids": sorted(try_lanes(tx, free))}))
+    tx.execute(FORGET)
+    return taken
 
 
 def leave(tx: sa.Connection, holder: UUID) -> None:

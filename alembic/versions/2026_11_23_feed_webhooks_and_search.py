@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql
 
 from alembic import op
 
-revision = "e3d9c99f7534"
+revision = "c650000cf886"
 down_revision = "e03525ee1f32"
 branch_labels = None
 depends_on = None
@@ -217,6 +217,10 @@ def upgrade() -> None:
     op.add_column(
         "webhook_endpoint", sa.Column("breaker_failures", sa.BigInteger(), server_default="0", nullable=False)
     )
+    op.drop_constraint(op.f("fk_webhook_endpoint_channel_id"), "webhook_endpoint", type_="foreignkey")
+    op.create_foreign_key(
+        op.f("fk_webhook_endpoint_channel_id"), "webhook_endpoint", "channel", ["channel_id"], ["id"]
+    )
     op.add_column("webhook_secret", sa.Column("public_key", sa.Text(), nullable=True))
     op.create_check_constraint(
         op.f("ck_webhook_delivery_purpose"),
@@ -254,6 +258,15 @@ def downgrade() -> None:
     op.drop_constraint(op.f("ck_webhook_delivery_skipped"), "webhook_delivery", type_="check")
     op.drop_constraint(op.f("ck_webhook_delivery_purpose"), "webhook_delivery", type_="check")
     op.drop_column("webhook_secret", "public_key")
+    op.drop_constraint(op.f("fk_webhook_endpoint_channel_id"), "webhook_endpoint", type_="foreignkey")
+    op.create_foreign_key(
+        op.f("fk_webhook_endpoint_channel_id"),
+        "webhook_endpoint",
+        "channel",
+        ["channel_id"],
+        ["id"],
+        ondelete="SET NULL",
+    )
     op.drop_column("webhook_endpoint", "breaker_failures")
     op.drop_column("webhook_endpoint", "breaker_until")
     op.drop_column("webhook_endpoint", "breaker")
