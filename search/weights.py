@@ -1,6 +1,6 @@
 """Weights: how much each reason to show a product counts. One set for every engine, language and catalogue.
 
-They were chosen by cross-validation over human judgments; ``docs/search.md`` explains them and has the figures.
+They are first values from trials on judged queries; they have not been measured on this catalogue's documents yet.
 """
 
 from __future__ import annotations
