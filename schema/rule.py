@@ -76,7 +76,7 @@ def within(starts_at: Any, ends_at: Any) -> sa.ColumnElement[bool]:
 def listed(product_id: Any) -> sa.ColumnElement[bool]:
     """Whether the product is on offer in the reader's channel at the reader's moment."""
     listing = Listing.__table__.alias()
-    rows = sa.select(sa.literal_column("1")).where(
+    rows: sa.Select[Any] = sa.select(sa.literal_column("1")).where(
         listing.c.product_id == product_id,
         listing.c.channel_id == CHANNEL,
         within(listing.c.starts_at, listing.c.ends_at),
