@@ -55,14 +55,15 @@ def create_app(settings: Settings, *, relay: bool = True) -> FastAPI:
     index = search.app.opened(settings, database)
     sending = Figures(database)
     desk = Desk(database)
-    metrics = Metrics(database, sending, desk)
+    endpoint = _endpoint(database, settings, index, desk)
+    metrics = Metrics(database, sending, desk, endpoint.execution.figures)
     lifespan = _lifespan(
         database, lambda: start_relay(database, settings, sending) if relay else hub.relay.hear(database)
     )
     app = FastAPI(title="Commerce hub", openapi_url=None, lifespan=lifespan)
     app.add_middleware(Measured, metrics=metrics)
     app.state.close = desk.close
-    app.router.routes.extend(_endpoint(database, settings, index, desk).routes())
+    app.router.routes.extend(endpoint.routes())
     app.router.routes.append(Downloads(database, settings.secret, settings.var).route())
     _add_probes(app, _checks(database, settings, index), metrics)
     _add_files(app, settings)

@@ -107,11 +107,11 @@ class Stage:
 
 
 def _checked(check: Check, rows: Sequence[Row], place: int) -> Sequence[Row]:
-    """The rows without those of the opening, which come last. Raises ``Stale``."""
+    """The rows without that of the opening, which comes last. Raises ``Stale``."""
     if check.passed:
         return rows
-    check.hold([row[FIRST_CELL] for row in rows if row[0] == place])
-    return [row for row in rows if row[0] != place]
+    check.hold([row[FIRST_CELL] for row in rows[-1:] if row[0] == place])
+    return rows[:-1]
 
 
 def _unless_wrong(level: Level, reading: Reading) -> tuple[Fragment, dict[str, Any]] | None:
