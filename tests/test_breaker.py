@@ -178,4 +178,4 @@ def test_what_is_ready_ahead_fits_the_rate() -> None:
     pace.set(2.0, 100)
     assert pace.ahead == 1
     pace.set(None, 100)
-    assert pace.ahead == 400
+    assert pace.ahead == 800

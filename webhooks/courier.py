@@ -11,7 +11,7 @@ from webhooks import verification
 from webhooks.breaker import Breaker
 from webhooks.delivery import Claimed
 from webhooks.lot import Way
-from webhooks.pace import Pace
+from webhooks.pace import AHEAD, Pace
 from webhooks.post import Answer
 
 
@@ -55,7 +55,7 @@ class Courier:
             return 0
         if self.breaker.state != "closed":
             return 0 if self.taken else 1
-        return max(0, min(self.pace.ahead, 4 * at_once) - len(self.taken))
+        return max(0, min(self.pace.ahead, AHEAD * at_once) - len(self.taken))
 
     def wait(self, now: float, at_once: int) -> float:
         """Seconds until the next request may go; zero for now, infinite until an answer."""

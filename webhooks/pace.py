@@ -12,6 +12,9 @@ import math
 from webhooks.post import Answer
 
 BURST_SECONDS = 0.1
+AHEAD = 8
+"""Deliveries that are made ready or noted for each request at one time: their way takes longer than the request."""
+
 LONGEST_REST = 3_600.0
 """The longest that a receiver can put off everything at once."""
 
@@ -45,7 +48,7 @@ class Pace:
     @property
     def ahead(self) -> int:
         """How many deliveries are worth having ready."""
-        most = 4 * self.at_once
+        most = AHEAD * self.at_once
         return most if self._rate is None else min(most, max(1, math.ceil(self._rate / 2)))
 
     def wait(self, now: float, flying: int) -> float:

@@ -96,6 +96,7 @@ class Sender:
         self._making = asyncio.Semaphore(RENDERS)
         self._tried: list[Tried] = []
         self._stopping = False
+        self._grown = True
 
     def ring(self) -> None:
         """Say, in the sender's own loop, that something may be due."""
@@ -134,6 +135,7 @@ class Sender:
         heard = SEQUENCED.rings
         while True:
             heard = await SEQUENCED.heard(heard, TICK_SECONDS)
+            self._grown = True
             self.ring()
 
     async def _cancel(self, tasks: Iterable[asyncio.Task[None]]) -> None:
@@ -229,7 +231,8 @@ class Sender:
             await self._stand(tried)
             rooms = {number: room for number in self.endpoints if (room := self._room(number)) > 0}
             taken = self._unnoted.union(*(self._couriers[number].taken for number in rooms))
-            among = [] if self._stopping else self.endpoints
+            among = self.endpoints if self._grown and not self._stopping else []
+            self._grown = False
             read = monotonic()
             result = await self._write(turn.do, self._holder.id, self._vault, Ask(tried, among, rooms, taken))
         except (sa.exc.DataError, sa.exc.IntegrityError):

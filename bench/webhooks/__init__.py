@@ -20,7 +20,7 @@ import sqlalchemy as sa
 import typer
 
 from bench import Figures, Tell, scratch
-from bench.webhooks.ground import Shop, endpoints, shop
+from bench.webhooks.ground import CUSTOMER, STOCK, Shop, endpoints, shop
 from hub.config import Settings
 from hub.db import Database
 
@@ -36,6 +36,9 @@ Rate = Annotated[
 Seconds = Annotated[int, typer.Option(help="How long each run writes.")]
 Endpoints = Annotated[
     int, typer.Option(help="Endpoints that share the rate: each change is told to all of them.")
+]
+Indexed = Annotated[
+    bool, typer.Option(help="Write stock, which the relay indexes too, in place of customers.")
 ]
 Documents = Annotated[bool, typer.Option(help="Give each endpoint a payload document of its own.")]
 
@@ -58,11 +61,15 @@ STAGES = sa.text(
 
 @dataclass(frozen=True)
 class Run:
-    """``rate``: deliveries a second, over all ``endpoints``. ``documents``: whether each has a document of its own."""
+    """``rate``: deliveries a second, over all ``endpoints``. ``documents``: whether each has a document of its own.
+
+    ``indexed``: write what the relay has to index for the search too.
+    """
 
     rate: int
     endpoints: int = 1
     documents: bool = False
+    indexed: bool = False
 
     @property
     def name(self) -> str:
@@ -81,12 +88,13 @@ def measure(
     seconds: Seconds = 20,
     endpoints: Endpoints = 1,
     documents: Documents = False,
+    indexed: Indexed = False,
 ) -> Figures:
     """Milliseconds from before the writing statement is sent until the receiver has read the body, per run.
 
     ``lost`` and ``wrong`` (refused by the published verifier) must be 0. ``load`` is the machine's, of one minute.
     """
-    chosen = (Run(rate, endpoints, documents),) if rate else RUNS
+    chosen = (Run(rate, endpoints, documents, indexed),) if rate else RUNS
     figures: dict[str, Any] = {"cores": os.cpu_count()}
     for place, run in enumerate(chosen):
         tell(place, len(chosen))
@@ -96,7 +104,7 @@ def measure(
 
 def _measured(settings: Settings, run: Run, seconds: int) -> Figures:
     with scratch.database(settings) as database, TemporaryDirectory() as folder, _receiver() as address:
-        ready = shop(database, settings)
+        ready = shop(database, settings, STOCK if run.indexed else CUSTOMER)
         secrets = endpoints(database, ready, address, run.endpoints, documents=run.documents)
         _ask(f"{address}/secrets", secrets)
         with _relay(settings, database, Path(folder)):
@@ -187,7 +195,9 @@ def _write(ready: Shop, run: Run, seconds: int, folder: Path) -> dict[int, float
     target = folder / "sent.json"
     job = {
         "address": ready.address,
-        "stock": ready.stock,
+        "ids": ready.ids,
+        "table": ready.noun.table,
+        "column": ready.noun.column,
         "rate": run.rate / run.endpoints,
         "seconds": seconds + WARM_SECONDS,
         "target": str(target),

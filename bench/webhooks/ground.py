@@ -10,42 +10,76 @@ from hub import feed, postgres
 from hub.config import Settings
 from hub.db import HUB, Database, Json, Writer
 from hub.save import Mode, Policy, save
-from hub.viewer import Viewer
 from webhooks import endpoint, secret
 from webhooks.endpoint import Endpoint
 from webhooks.secret import Vault
 
-VARIANTS = 2_000
+OBJECTS = 2_000
 PER_PRODUCT = 10
 WRITER = Writer(actor="bench", source="erp")
-DOCUMENT = "query ($id: ID!) { node(id: $id) { ... on StockLevel { onHand reserved variant { sku product { slug } } } } }"
+SCOPES = frozenset({"stock:read", "catalogue:read", "customers:read"})
+
+
+@dataclass(frozen=True)
+class Noun:
+    """What is written: a column of a table, and how it is told of. ``document`` takes a number that makes it unique."""
+
+    table: str
+    column: str
+    event: str
+    document: str
+
+
+CUSTOMER = Noun(
+    "customer",
+    "family_name",
+    "customer.updated",
+    "query ($id: ID!) {{ customer(id: $id) {{ name{0}: familyName givenName company {{ name }} }} }}",
+)
+STOCK = Noun(
+    "stock",
+    "on_hand",
+    "stock.updated",
+    "query ($id: ID!) {{ node(id: $id) {{ ... on StockLevel {{ level{0}: onHand variant {{ sku product {{ slug }} }} }} }} }}",
+)
 
 
 @dataclass(frozen=True)
 class Shop:
-    """``address``: the database as psycopg takes it. ``stock``: the ids of the levels to change."""
+    """``address``: the database as psycopg takes it. ``ids``: the objects to change."""
 
+    noun: Noun
     address: str
-    stock: list[int]
+    ids: list[int]
     vault: Vault
 
 
-def shop(database: Database, settings: Settings) -> Shop:
-    """Products with their stock at one location."""
-    products = [_product(number) for number in range(VARIANTS // PER_PRODUCT)]
+def shop(database: Database, settings: Settings, noun: Noun) -> Shop:
+    """Customers of a company, or variants with their stock at one location."""
+    if noun is CUSTOMER:
+        _customers(database)
+    else:
+        _variants(database)
+    with database.read() as tx:
+        found = list(tx.scalars(sa.text(f"SELECT id FROM {noun.table} ORDER BY id")))
+    return Shop(noun, postgres.libpq(database.url), found, Vault(settings.secret))
+
+
+def _customers(database: Database) -> None:
+    _saved(database, "company", [{"code": "acme", "name": "Acme"}])
+    named = [{"given_name": f"Ada {number}", "company": {"key": "acme"}} for number in range(OBJECTS)]
+    _saved(database, "customer", named)
+
+
+def _variants(database: Database) -> None:
+    products = [_product(number) for number in range(OBJECTS // PER_PRODUCT)]
+    axes = [{"attribute": {"key": "size"}, "axis": True}]
     _saved(database, "location", [{"code": "main"}])
     _saved(database, "attribute", [{"code": "size", "type": "integer"}])
-    _saved(
-        database,
-        "product_type",
-        [{"code": "thing", "attributes": [{"attribute": {"key": "size"}, "axis": True}]}],
-    )
+    _saved(database, "product_type", [{"code": "thing", "attributes": axes}])
     _saved(database, "product", products)
     skus = [variant["sku"] for product in products for variant in product["variants"]]
     _saved(database, "stock", [{"variant": {"key": sku}, "location": {"key": "main"}} for sku in skus])
-    with database.read() as tx:
-        stock = list(tx.scalars(sa.text("SELECT id FROM stock ORDER BY id")))
-    return Shop(postgres.libpq(database.url), stock, Vault(settings.secret))
 
 
 def _product(number: int) -> Json:
@@ -74,14 +108,11 @@ def endpoints(
 
 
 def _endpoint(database: Database, ready: Shop, address: str, number: int, *, documents: bool) -> str | None:
-    who = Viewer(
-        token_id=None, kind="staff", scopes=frozenset({"stock:read", "catalogue:read"}), channel_ids=None
-    )
     row = {
         "url": f"{address}/{number}",
-        "event_types": ["stock.updated"],
-        "scopes": sorted(who.scopes),
-        "document": DOCUMENT.replace("onHand", f"level{number}: onHand") if documents else None,
+        "event_types": [ready.noun.event],
+        "scopes": sorted(SCOPES),
+        "document": ready.noun.document.format(number) if documents else None,
         "thin": not documents,
         "in_flight": 32,
         "created_by": "bench",

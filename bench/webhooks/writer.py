@@ -16,7 +16,7 @@ CONNECTIONS = 4
 
 
 def write(job: dict[str, Any]) -> dict[int, float]:
-    """Change one level per transaction; when each was sent, in seconds since 1970."""
+    """Change one object per transaction; when each was sent, in seconds since 1970."""
     sent: dict[int, float] = {}
     due: SimpleQueue[int | None] = SimpleQueue()
     threads = [Thread(target=work, args=(job, due, sent)) for _ in range(CONNECTIONS)]
@@ -41,14 +41,13 @@ def pace(job: dict[str, Any], due: SimpleQueue[int | None]) -> None:
 
 
 def work(job: dict[str, Any], due: SimpleQueue[int | None], sent: dict[int, float]) -> None:
-    """Write what is due, on a connection of its own. The number is the new level."""
-    stock = job["stock"]
+    """Write what is due, on a connection of its own. The number is the new value."""
+    ids = job["ids"]
+    update = f"UPDATE {job['table']} SET {job['column']} = %s WHERE id = %s"
     with psycopg.connect(job["address"], autocommit=True, prepare_threshold=1) as connection:
         while (number := due.get()) is not None:
             sent[number] = time.time()
-            connection.execute(
-                "UPDATE stock SET on_hand = %s WHERE id = %s", [number, stock[number % len(stock)]]
-            )
+            connection.execute(update, [str(number), ids[number % len(ids)]])
 
 
 if __name__ == "__main__":
