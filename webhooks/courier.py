@@ -13,6 +13,7 @@ from webhooks.delivery import Claimed
 from webhooks.lot import Way
 from webhooks.pace import AHEAD, Pace
 from webhooks.post import Answer
+from webhooks.standing import NOTICED, Standing, failed
 
 
 @dataclass(eq=False)
@@ -68,6 +69,30 @@ class Courier:
         put_off = self.pace.answered(answer, now)
         changed = self.breaker.answered(well=answer.outcome == "delivered", now=now)
         self.unsaved = self.unsaved or put_off or changed
+
+    def judge(self, *, well: bool, now: datetime) -> None:
+        """Take in whether anything of the latest got through: since when it fails, by the database's calendar."""
+        if well:
+            changed, self.failing_since = self.failing_since is not None, None
+        else:
+            since = failed(self.failing_since, self.failed_at, now)
+            late = self.failed_at is None or now - self.failed_at > NOTICED
+            changed = since != self.failing_since or late
+            self.failing_since, self.failed_at = since, now if changed else self.failed_at
+        self.unsaved = self.unsaved or changed
+
+    def standing(self, now: float) -> Standing:
+        """How it stands, for storing."""
+        rest = self.pace.resume - now
+        return Standing(
+            endpoint_id=self.endpoint_id,
+            state=self.breaker.state,
+            failures=self.breaker.failures,
+            pause=self.breaker.pause(now),
+            rest=rest if rest > 0 else None,
+            failing_since=self.failing_since,
+            failed_at=self.failed_at,
+        )
 
     def withhold(self) -> None:
         """Let nothing but the challenge go to an address that has not echoed it: it may have changed meanwhile."""

@@ -11,32 +11,29 @@ import asyncio
 import logging
 import math
 from collections import defaultdict
-from collections.abc import Callable, Coroutine, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from time import monotonic
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any
 
 import sqlalchemy as sa
 
 from hub.db import Database
 from hub.wake import SEQUENCED
-from webhooks import due, endpoint, lease, lot, schedule, standing, turn, verification
+from webhooks import endpoint, lease, lot, schedule, standing, turn, verification
 from webhooks.body import Render
 from webhooks.courier import Courier
 from webhooks.delivery import Claimed, Tried
 from webhooks.holder import Holder
 from webhooks.lot import Lot, Rendered
+from webhooks.maker import Maker
 from webhooks.pace import Pace
 from webhooks.post import Answer, Post, clean
 from webhooks.secret import Vault
-from webhooks.standing import Standing
+from webhooks.transactions import Transactions, say
 from webhooks.turn import Ask
-
-T = TypeVar("T")
-P = ParamSpec("P")
 
 TICK_SECONDS = 0.25
 """How late it is seen that an endpoint was changed, or told to hurry, by another process."""
@@ -45,18 +42,12 @@ GAP_SECONDS = 0.003
 """The pause between two turns, in which more comes together."""
 
 DOWN_SECONDS = 1.0
-RENDER_SECONDS = 20.0
-RENDERS = 8
-"""Endpoints whose bodies are made at one time: more would only make each take longer."""
-
 LEAST = 64
 MOST = 2_048
 """Requests under way at one time in this process; each busy endpoint has an equal share of them."""
 
 LATE_SECONDS = 0.1
 """How late this process may be with its own work before it sends half as much at one time."""
-
-THREADS = 4
 
 log = logging.getLogger(__name__)
 
@@ -78,22 +69,18 @@ class Sender:
     """One process's share of sending."""
 
     def __init__(self, database: Database, vault: Vault, post: Post, render: Render, ways: Ways) -> None:
-        self._database = database
+        self._database = Transactions(database)
         self._vault = vault
         self._post = post
-        self._render = render
+        self._maker = Maker(self._database, render, self._line_up, self._let_go)
         self._ways = ways
         self._loop = asyncio.get_running_loop()
         self._holder = Holder(database, ways.lease, self._hold)
         self._at_once = self._share = 4 * LEAST
         self._couriers: dict[int, Courier] = {}
         self._unnoted: set[int] = set()
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="webhooks")
         self._bell = asyncio.Event()
-        self._work: set[asyncio.Task[None]] = set()
         self._flights: dict[asyncio.Task[None], Courier] = {}
-        self._rendered: asyncio.Queue[Rendered] = asyncio.Queue()
-        self._making = asyncio.Semaphore(RENDERS)
         self._tried: list[Tried] = []
         self._stopping = False
         self._grown = True
@@ -121,14 +108,14 @@ class Sender:
     async def run(self, stop: asyncio.Event, grace: float = 5.0) -> None:
         """Send until ``stop`` is set; then wait ``grace`` seconds for answers, and give the rest back."""
         self._holder.start()
-        lasting = (self._watching, self._keeping, self._hearing)
+        lasting = (self._watching, self._maker.keep, self._hearing)
         loops = [asyncio.create_task(_lasting(each)) for each in lasting]
         try:
             await self._turns(stop, grace)  # what cannot be noted in time is repeated
         finally:
-            await self._cancel([*self._work, *self._flights, *loops])
+            await _cancel([*self._maker.work, *self._flights, *loops])
             await asyncio.to_thread(self._holder.leave)
-            self._threads.shutdown()
+            self._database.close()
 
     async def _hearing(self) -> None:
         """Ring when the feed has grown."""
@@ -137,12 +124,6 @@ class Sender:
             heard = await SEQUENCED.heard(heard, TICK_SECONDS)
             self._grown = True
             self.ring()
-
-    async def _cancel(self, tasks: Iterable[asyncio.Task[None]]) -> None:
-        tasks = list(tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
     # Holding: which endpoints are this process's.
 
@@ -197,9 +178,9 @@ class Sender:
         ]
         if waiting:
             try:
-                ways = await self._write(lot.ways, self._vault, waiting)
+                ways = await self._database.write(lot.ways, self._vault, waiting)
             except Exception as error:  # noqa: BLE001 - it must go on, whatever it was
-                _say("The sender cannot read its endpoints and tries again", error)
+                say("The sender cannot read its endpoints and tries again", error)
                 return
             self._adopt(ways, read)
 
@@ -234,13 +215,15 @@ class Sender:
             among = self.endpoints if self._grown and not self._stopping else []
             self._grown = False
             read = monotonic()
-            result = await self._write(turn.do, self._holder.id, self._vault, Ask(tried, among, rooms, taken))
+            result = await self._database.write(
+                turn.do, self._holder.id, self._vault, Ask(tried, among, rooms, taken)
+            )
         except (sa.exc.DataError, sa.exc.IntegrityError):
             log.exception("Outcomes of %d deliveries cannot be stored together.", len(tried))
             for each in tried:
                 await self._note_plainly(each)
         except Exception as error:  # noqa: BLE001 - it must go on, whatever it was
-            _say("The sender cannot reach its queue and tries again", error)
+            say("The sender cannot reach its queue and tries again", error)
             self._tried = tried + self._tried
             await asyncio.sleep(DOWN_SECONDS)
         else:
@@ -267,31 +250,9 @@ class Sender:
             if each.endpoint_id in self._couriers:
                 self._couriers[each.endpoint_id].taken.add(each.id)
                 by_endpoint[each.endpoint_id].append(each)
-        ready: list[Claimed] = []
         for claimed in by_endpoint.values():
-            if all(each.body is not None for each in claimed):
-                ready += claimed
-            else:
-                self._start(self._make(replace(found, claimed=claimed)), claimed)
-        if ready:
-            self._rendered.put_nowait(Rendered(ready))
+            self._maker.make(replace(found, claimed=claimed))
         return any(len(claimed) == rooms[number] for number, claimed in by_endpoint.items())
-
-    # Making: the bodies, each endpoint's by itself, so that a slow document delays its own endpoint only.
-
-    def _start(self, work: Coroutine[Any, Any, None], claimed: Sequence[Claimed]) -> None:
-        task = asyncio.create_task(self._surviving(work, claimed))
-        self._work.add(task)
-        task.add_done_callback(self._work.discard)
-
-    async def _surviving(self, work: Coroutine[Any, Any, None], claimed: Sequence[Claimed]) -> None:
-        """What fails unforeseen is not held on to: it is tried again."""
-        try:
-            await work
-        except Exception:
-            log.exception("Deliveries failed unforeseen and are tried again.")
-            await asyncio.sleep(DOWN_SECONDS)
-            self._let_go(claimed)
 
     def _let_go(self, claimed: Iterable[Claimed]) -> None:
         for each in claimed:
@@ -299,34 +260,7 @@ class Sender:
                 self._couriers[each.endpoint_id].taken.discard(each.id)
         self.ring()
 
-    async def _make(self, part: Lot) -> None:
-        async with self._making, asyncio.timeout(RENDER_SECONDS):
-            made = await lot.render(part, self._render)
-        self._rendered.put_nowait(made)
-
-    async def _keeping(self) -> None:
-        """Store bodies as they are made, many in one transaction, and only then send."""
-        while True:
-            made = await _all(self._rendered)
-            try:
-                await self._keep(made)
-            except Exception:
-                log.exception("Bodies could not be stored and are made again.")
-                await asyncio.sleep(DOWN_SECONDS)
-                self._let_go(delivery for each in made for delivery in each.all)
-
-    async def _keep(self, made: Sequence[Rendered]) -> None:
-        fresh = [delivery for each in made for delivery in each.ready if delivery.id in each.new]
-        kept = await self._persist(due.keep_bodies, fresh) if fresh else set()
-        # What was erased while its body was made would show too much: it is taken and made again.
-        stale = {each.id for each in fresh} - kept
-        self._let_go(each for each in fresh if each.id in stale)
-        filtered = [delivery for each in made for delivery in each.filtered]
-        if filtered:
-            await self._persist(due.settle, filtered, "filtered")
-            self._let_go(filtered)
-        for each in made:
-            self._line_up(replace(each, ready=[ready for ready in each.ready if ready.id not in stale]))
+    # Sending.
 
     def _line_up(self, made: Rendered) -> None:
         started = datetime.now(UTC)
@@ -340,8 +274,6 @@ class Sender:
                 couriers[each.endpoint_id] = courier
         for courier in couriers.values():
             self._pump(courier)
-
-    # Sending.
 
     def _pump(self, courier: Courier) -> None:
         """Send what may go now, and come back when more may."""
@@ -396,7 +328,7 @@ class Sender:
             return answer
         if not verification.echoes(each.body or b"", answer.response):
             return replace(answer, outcome="refused", error="The answer does not echo the challenge.")
-        await self._persist(verification.passed, each.endpoint_id, each.body or b"")
+        await self._database.persist(verification.passed, each.endpoint_id, each.body or b"")
         return answer
 
     def _end(self, each: Claimed, started: datetime, answer: Answer, *, counted: bool = True) -> None:
@@ -425,28 +357,14 @@ class Sender:
     # Standing: what outcomes say about the endpoint.
 
     async def _stand(self, tried: Sequence[Tried]) -> None:
-        for courier in self._judge(tried):
-            courier.unsaved = True
-        await self._save([each for each in self._couriers.values() if each.unsaved])
-        for number in sorted({each.delivery.endpoint_id for each in tried if each.gone}):
-            await self._write(endpoint.disable, number, "The receiver answered 410: it wants nothing more.")
-
-    def _judge(self, tried: Sequence[Tried]) -> Iterable[Courier]:
-        """The couriers whose endpoint begins or ceases to fail with these outcomes."""
-        now = datetime.now(UTC)
         well = {each.delivery.endpoint_id for each in tried if each.outcome == "delivered"}
         for number in {each.delivery.endpoint_id for each in tried} & self._couriers.keys():
-            courier = self._couriers[number]
-            if number in well:
-                changed = courier.failing_since is not None
-                courier.failing_since = None
-            else:
-                since = standing.failed(courier.failing_since, courier.failed_at, now)
-                late = courier.failed_at is None or now - courier.failed_at > standing.NOTICED
-                changed = since != courier.failing_since or late
-                courier.failing_since, courier.failed_at = since, now if changed else courier.failed_at
-            if changed:
-                yield courier
+            self._couriers[number].judge(well=number in well, now=datetime.now(UTC))
+        await self._save([each for each in self._couriers.values() if each.unsaved])
+        for number in sorted({each.delivery.endpoint_id for each in tried if each.gone}):
+            await self._database.write(
+                endpoint.disable, number, "The receiver answered 410: it wants nothing more."
+            )
 
     async def _save(self, couriers: Sequence[Courier]) -> None:
         """Store how endpoints stand. What their breaker held back flows at once when it has closed."""
@@ -460,8 +378,8 @@ class Sender:
             for each in couriers
             if each.breaker.state == "closed" and each.way is not None and each.way.row["breaker"] != "closed"
         ]
-        standings = [_standing(each, now) for each in couriers]
-        await self._persist(standing.save, standings, self._ways.failing_days, closed)
+        standings = [each.standing(now) for each in couriers]
+        await self._database.persist(standing.save, standings, self._ways.failing_days, closed)
         for courier in couriers:
             courier.saved = monotonic()
             if courier.way is not None:
@@ -472,7 +390,7 @@ class Sender:
         plain = replace(each, error="What came back cannot be stored.", response=None, request=None)
         for form in (each, plain):
             try:
-                result = await self._persist(turn.do, self._holder.id, self._vault, Ask([form]))
+                result = await self._database.persist(turn.do, self._holder.id, self._vault, Ask([form]))
             except sa.exc.DBAPIError:
                 log.exception("An outcome cannot be stored.")
                 continue
@@ -488,37 +406,11 @@ class Sender:
             self._ways.noted(each)
         self._let_go(each.delivery for each in tried)
 
-    async def _persist(
-        self, work: Callable[Concatenate[sa.Connection, P], T], *args: P.args, **more: P.kwargs
-    ) -> T:
-        """Do it, however often the database has to be waited for. What it refuses for good is raised."""
-        while True:
-            try:
-                return await self._write(work, *args, **more)
-            except (sa.exc.DataError, sa.exc.IntegrityError):
-                raise
-            except Exception as error:  # noqa: BLE001 - it must go on, whatever it was
-                _say("The sender cannot note what it did and tries again", error)
-                await asyncio.sleep(DOWN_SECONDS)
 
-    async def _write(
-        self, work: Callable[Concatenate[sa.Connection, P], T], *args: P.args, **more: P.kwargs
-    ) -> T:
-        """One short transaction in a thread."""
-
-        def run() -> T:
-            with self._database.engine.begin() as tx:
-                return work(tx, *args, **more)
-
-        return await asyncio.get_running_loop().run_in_executor(self._threads, run)
-
-
-def _say(what: str, error: Exception) -> None:
-    """Log it: a database that is away in a line, anything else in full."""
-    if isinstance(error, sa.exc.OperationalError):
-        log.warning("%s: %s", what, error.orig)
-    else:
-        log.error("%s.", what, exc_info=error)
+async def _cancel(tasks: Collection[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _lasting(loop: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -529,24 +421,3 @@ async def _lasting(loop: Callable[[], Coroutine[Any, Any, None]]) -> None:
         except Exception:
             log.exception("A part of the sender ended unforeseen and begins again.")
             await asyncio.sleep(DOWN_SECONDS)
-
-
-async def _all(queue: asyncio.Queue[T]) -> list[T]:
-    """What is in a queue, once there is something."""
-    found = [await queue.get()]
-    while not queue.empty():
-        found.append(queue.get_nowait())
-    return found
-
-
-def _standing(courier: Courier, now: float) -> Standing:
-    rest = courier.pace.resume - now
-    return Standing(
-        endpoint_id=courier.endpoint_id,
-        state=courier.breaker.state,
-        failures=courier.breaker.failures,
-        pause=courier.breaker.pause(now),
-        rest=rest if rest > 0 else None,
-        failing_since=courier.failing_since,
-        failed_at=courier.failed_at,
-    )
