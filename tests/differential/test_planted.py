@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from hub.db import Database
-from schema import compiled_field, compiled_page, compiled_value, compiler, joined, plan, selection, sql
+from schema import compiled_field, compiled_page, compiled_value, compiler, joined, planner, selection, sql
 from schema.compiled_page import Page, Shown
 from schema.spec import Text
 from tests.differential.asking import Answer
@@ -79,7 +79,7 @@ def aliases_collide(patch: pytest.MonkeyPatch) -> None:
 
 def plans_shared(patch: pytest.MonkeyPatch) -> None:
     """Everyone reads by the plans of staff."""
-    patch.setattr(plan, "class_of", lambda viewer: replace(STAFF, customer_id=viewer.customer_id and 0))
+    patch.setattr(planner, "class_of", lambda viewer: replace(STAFF, customer_id=viewer.customer_id and 0))
 
 
 def skip_overlooked(patch: pytest.MonkeyPatch) -> None:
