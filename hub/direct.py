@@ -14,7 +14,8 @@ from datetime import datetime
 from typing import Any, cast
 
 import sqlalchemy as sa
-from psycopg import AsyncConnection, AsyncRawCursor
+from psycopg import AsyncConnection, AsyncRawCursor, OperationalError
+from psycopg.errors import QueryCanceled
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
 from sqlalchemy.dialects.postgresql import psycopg as driver
@@ -197,8 +198,22 @@ class Direct:
         return await self.run(statement.text, statement.parameters(values))
 
     async def run(self, text: str, parameters: Sequence[Any]) -> Sequence[Row]:
-        """The rows of a text with its parameters. Raises ``psycopg.Error``."""
+        """The rows of a text with its parameters. Raises ``psycopg.Error``.
+
+        Connections that died since they were used are replaced, and the statement is run once more: it only reads.
+        """
         pool = await self._opened()
+        try:
+            return await self._run(pool, text, parameters)
+        except OperationalError as wrong:
+            if isinstance(wrong, QueryCanceled):
+                raise
+            await pool.check()
+            return await self._run(pool, text, parameters)
+
+    async def _run(
+        self, pool: AsyncConnectionPool[Connection], text: str, parameters: Sequence[Any]
+    ) -> Sequence[Row]:
         connection = await pool.getconn(PATIENCE)
         try:
             await connection.reader.execute(text, parameters)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from graphql import GraphQLLeafType
 
+from hub.aggregate import Aggregate
 from schema import ordinary, sql
 from schema.compiled_attribute import values
 from schema.compiled_level import ById, Join, LookedUp, ManyOf
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
     from schema.declare import Noun
 
+AGGREGATE = Aggregate.__table__
 Compile = Callable[[Builder, Seat, Any, Asked], str]
 
 
@@ -75,7 +77,7 @@ def _identity(_: Builder, seat: Seat, __: Identity, ___: Asked) -> str:
 
 def _column(builder: Builder, seat: Seat, spec: Column, asked: Asked) -> str:
     name = asked.field.python_name
-    held = sql.Frame(seat.noun).column(spec, name)
+    held = seat.held(spec.name or name) if spec.of == "own" else AGGREGATE.c[spec.name or name]
     cell = _column_cell(seat, spec, name)
     leaf = asked.type
     assert isinstance(leaf, GraphQLLeafType)

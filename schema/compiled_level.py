@@ -30,12 +30,17 @@ if TYPE_CHECKING:
     from schema.opening import Check
     from schema.spec import Looked, LookUp, Many
 
-NEAR = 256
+NEAR = 32
 """Argument values whose statement a level remembers."""
-FAR = 32
-"""Shapes of statements that a level remembers."""
 FIRST_CELL = 2
 """Where the columns of a row begin: before them stand the level's number and the key of the parent."""
+
+Shaped = tuple[Fragment, dict[str, Any]]
+"""A statement, and the values that its shape leaves open."""
+MADE: Recent[Hashable, Shaped] = Recent(5_000)
+"""Statements of all levels by all that they are made with: making one takes longer than running most of them."""
+SHAPES: Recent[Hashable, Fragment] = Recent(2_000)
+"""Statements of all levels by their shapes, whatever values stand in them."""
 
 Make = Callable[[Joined, "Scope"], sa.ColumnElement[Any]]
 KeysFrom = Callable[["Reading"], dict[str, Any]]
@@ -124,8 +129,7 @@ class Level:
         self.reads_aggregate = False
         self.keys_from: KeysFrom | None = None
         self._cells: dict[Hashable, tuple[int, tuple[Join, ...], Make]] = {}
-        self._near: Recent[Hashable, tuple[Fragment, dict[str, Any]]] = Recent(NEAR)
-        self._far: Recent[Hashable, tuple[Fragment, dict[str, Any]]] = Recent(FAR)
+        self._near: Recent[Hashable, Shaped] = Recent(NEAR)
 
     def cell(self, path: tuple[Join, ...], name: Hashable, make: Make) -> int:
         """The place in a row of a column; ``path`` leads to the joined row that it is of."""
@@ -150,11 +154,24 @@ class Level:
         top.choose(columns)
         return top
 
-    def fragment(self, reading: Reading) -> tuple[Fragment, dict[str, Any]] | None:
+    def fragment(self, reading: Reading) -> Shaped | None:
         """The statement, and the values that its shape leaves open; null where there is nothing to ask."""
         shape = (self._scope(reading), self.shape(reading))
         known = self._near.find(shape)
-        return known or self._near.keep(shape, self._made(reading))
+        if known is None:
+            whole = (self._signature(reading), shape)
+            known = MADE.find(whole) or MADE.keep(whole, self._made(reading))
+            self._near.keep(shape, known)
+        return known
+
+    def _signature(self, reading: Reading) -> Hashable:
+        """What tells its statements from those of other levels: one that reads the same asks the same."""
+        cells = tuple(self._cells)
+        return (type(self), self.noun.title, reading.viewer, self.follows, self.key, cells, self.own())
+
+    def own(self) -> Hashable:
+        """What of its kind the statement depends on."""
+        return None
 
     def _scope(self, reading: Reading) -> Hashable:
         return reading.scope.locales if self.reads_scope else None
@@ -167,7 +184,7 @@ class Level:
         """The values that are bound by name."""
         return {}
 
-    def _made(self, reading: Reading) -> tuple[Fragment, dict[str, Any]]:
+    def _made(self, reading: Reading) -> Shaped:
         return Fragment.of(self.statement(reading, self.frame(reading))), {}
 
     def seen(self, reading: Reading, frame: sql.Frame) -> list[sa.ColumnElement[bool]]:
@@ -179,19 +196,24 @@ class Level:
         raise NotImplementedError
 
     def _shaped(
-        self, open_part: sa.ClauseElement, outline: Hashable, make: Callable[[], sa.Select[Any]]
-    ) -> tuple[Fragment, dict[str, Any]]:
+        self,
+        reading: Reading,
+        open_part: sa.ClauseElement,
+        outline: Hashable,
+        make: Callable[[], sa.Select[Any]],
+    ) -> Shaped:
         """A statement whose ``open_part`` differs from request to request only in its values, as a rule."""
         key = open_part._generate_cache_key()  # noqa: SLF001 - what SQLAlchemy's own cache of statements goes by
         binds = [bind for bind in key.bindparams if not bind.required] if key is not None else []
         if key is None or any(bind.expanding for bind in binds):
             return Fragment.of(make()), {}
         values = {f"given_{place}": bound(bind) for place, bind in enumerate(binds)}
-        known = self._far.find((outline, key.key))
+        whole = (self._signature(reading), outline, key.key)
+        known = SHAPES.find(whole)
         if known is None:
             late = {bind: f"given_{place}" for place, bind in enumerate(binds)}
-            known = self._far.keep((outline, key.key), (Fragment.of(make(), late), {}))
-        return known[0], values
+            known = SHAPES.keep(whole, Fragment.of(make(), late))
+        return known, values
 
     def keys(self, _: Reading, column: int, name: str) -> str:
         """The text of a select of the keys in a column, where the statement stands under ``name``."""
@@ -251,6 +273,10 @@ class Found(_Grouped):
         self._name = name
         self._given = given
 
+    def own(self) -> Hashable:
+        """The way it is found by."""
+        return self._name
+
     def late(self, reading: Reading) -> dict[str, Any]:
         """What is looked up, read as the way to find it wants."""
         value = self._way.read(reading.arguments[self._given.place][self._name])
@@ -281,6 +307,10 @@ class ManyOf(_Grouped):
             name: value for name, value in reading.arguments[self._given.place].items() if value is not None
         }
 
+    def own(self) -> Hashable:
+        """The relation, and whose it is."""
+        return (self._spec, self._owner.title)
+
     def shape(self, reading: Reading) -> Hashable:
         """Which columns must match."""
         return tuple(self._asked(reading))
@@ -307,11 +337,15 @@ class LookedUp(Level):
     def _select(self, reading: Reading) -> sa.Select[Any] | None:
         return self.spec.select(reading.viewer, reading.scope, **reading.arguments[self._given.place])
 
+    def own(self) -> Hashable:
+        """What is looked up."""
+        return self.spec
+
     def shape(self, reading: Reading) -> Hashable:
         """All that the select is made with: what it does with the scope is its own affair."""
         return (reading.scope, repr(reading.arguments[self._given.place]))
 
-    def fragment(self, reading: Reading) -> tuple[Fragment, dict[str, Any]] | None:
+    def fragment(self, reading: Reading) -> Shaped | None:
         """The statement; null where there is nothing to look up."""
         found = super().fragment(reading)
         return found if found and found[0].pieces else None
@@ -320,11 +354,11 @@ class LookedUp(Level):
         """Null for values: without a look-up there is none, not even the one that stands for a missing row."""
         return {} if self.spec.to else None
 
-    def _made(self, reading: Reading) -> tuple[Fragment, dict[str, Any]]:
+    def _made(self, reading: Reading) -> Shaped:
         select = self._select(reading)
         if select is None:
             return Fragment((), (), {}), {}
-        return self._shaped(select, self._scope(reading), lambda: self._read(reading, select))
+        return self._shaped(reading, select, self._scope(reading), lambda: self._read(reading, select))
 
     def _read(self, reading: Reading, select: sa.Select[Any]) -> sa.Select[Any]:
         self.source = select.subquery("looked")

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from hub.direct import Fragment, Row
+from hub.direct import Row
 from hub.recent import Recent
 from schema import filter as filters
 from schema import sort, sql
-from schema.compiled_level import FIRST_CELL, Level, Reading
+from schema.compiled_level import FIRST_CELL, Level, Reading, Shaped
 from schema.compiled_value import moment
 from schema.connection import ARGUMENTS as PAGING
 from schema.connection import Counted, Paging, cursor, decode, mark
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from schema.joined import Joined
     from schema.spec import Paged
 
-ORDERINGS = 64
-"""Orderings that a list remembers."""
+ORDERINGS: Recent[Hashable, sql.Ordering] = Recent(1_000)
+"""The orderings of all lists, as far as cursors need them."""
 
 
 @dataclass(slots=True)
@@ -67,6 +67,10 @@ class Listing(Level):
         self.spec = spec
         self.key = "parent" if spec is not None else None
 
+    def own(self) -> Hashable:
+        """The relation; null at the root."""
+        return self.spec
+
     def conditions(self, reading: Reading, frame: sql.Frame, filter_: Any) -> list[Any]:
         """The filter's conditions."""
         where = filters.Where(reading.viewer, reading.scope, reading.definitions)
@@ -82,10 +86,6 @@ class Page(Listing):
 
     marks = False
 
-    def __init__(self, place: int, noun: Noun, given: Given, spec: Paged | None = None, **more: Any) -> None:
-        super().__init__(place, noun, given, spec, **more)
-        self._orderings: Recent[Hashable, sql.Ordering] = Recent(ORDERINGS)
-
     def turned(self, reading: Reading) -> Turned:
         """How the list is asked for. Raises ``hub.errors.HubError`` for arguments that make no page."""
         known: Turned | None = reading.turned.get(self.place)
@@ -97,10 +97,8 @@ class Page(Listing):
         given = reading.arguments[self.given.place]
         paging = Paging(**{name: given.get(name) for name in PAGING})
         asked = given.get("sort")
-        key = (reading.scope.locales, repr(asked))
-        ordering = self._orderings.find(key) or self._orderings.keep(
-            key, self._ordering(sql.Frame(self.noun), reading.scope, asked)
-        )
+        key = (self.noun.title, self.spec, reading.scope.locales, repr(asked))
+        ordering = ORDERINGS.find(key) or ORDERINGS.keep(key, self._ordering(reading.scope, asked))
         cursors = {
             name: decode(text, ordering, name)
             for name in ("after", "before")
@@ -108,10 +106,15 @@ class Page(Listing):
         }
         return Turned(paging, given.get("filter"), asked, ordering, cursors)
 
-    def _ordering(self, frame: sql.Frame, scope: Scope, asked: Any) -> sql.Ordering:
+    def _ordering(self, scope: Scope, asked: Any) -> sql.Ordering:
+        """What cursors need to know of the ordering."""
+        frame = sql.Frame(self.noun)
         if self.spec is None:
-            return sort.ordering(frame, scope, asked)
-        return nested_ordering(frame, self.spec, nested(frame, self.spec)[1], scope, asked)
+            found = sort.ordering(frame, scope, asked)
+        else:
+            found = nested_ordering(frame, self.spec, nested(frame, self.spec)[1], scope, asked)
+        keys = (replace(key, expression=sa.column("key", key.expression.type)) for key in found.keys)
+        return sql.Ordering(found.tag, tuple(keys))
 
     def columns(self, reading: Reading) -> list[str]:
         """The cells, then the keys of the ordering where cursors are asked for."""
@@ -132,7 +135,7 @@ class Page(Listing):
             if value is not None
         }
 
-    def _made(self, reading: Reading) -> tuple[Fragment, dict[str, Any]]:
+    def _made(self, reading: Reading) -> Shaped:
         turned, rows = self.turned(reading), self.frame(reading)
         frame = rows if self._small(rows) else sql.Frame(self.noun)
         conditions = self.conditions(reading, frame, turned.filter)
@@ -141,7 +144,7 @@ class Page(Listing):
             return self._statement(reading, rows, frame, conditions)
 
         outline = (reading.scope.locales, turned.outline)
-        return self._shaped(sa.and_(sa.true(), *conditions), outline, make)
+        return self._shaped(reading, sa.and_(sa.true(), *conditions), outline, make)
 
     def _small(self, rows: Joined) -> bool:
         """Whether rows are read while they are chosen: below parents, where nothing has to be joined to them."""
@@ -171,6 +174,10 @@ class Page(Listing):
             for name, values in turned.cursors.items()
         }
         return sql.Window(limit=limit, backward=turned.paging.last is not None, **named)
+
+    def own(self) -> Hashable:
+        """The relation, and whether it shows cursors."""
+        return (self.spec, self.marks)
 
     def keys(self, reading: Reading, column: int, name: str) -> str:
         """As for any level, without the row at the root that only says that more follow."""
@@ -227,7 +234,7 @@ class Count(Listing):
         """All that the filter says."""
         return self.context(reading, reading.arguments[self.given.place].get("filter"))
 
-    def _made(self, reading: Reading) -> tuple[Fragment, dict[str, Any]]:
+    def _made(self, reading: Reading) -> Shaped:
         frame = sql.Frame(self.noun)
         conditions = self.conditions(reading, frame, reading.arguments[self.given.place].get("filter"))
         met = [*self.seen(reading, frame), *conditions]
@@ -237,7 +244,7 @@ class Count(Listing):
                 return sql.count(frame, met)
             return sql.nested_count(nested(frame, self.spec)[0], met)
 
-        return self._shaped(sa.and_(sa.true(), *conditions), None, make)
+        return self._shaped(reading, sa.and_(sa.true(), *conditions), None, make)
 
     def arrange(self, reading: Reading, rows: Sequence[Row]) -> Sequence[Row]:
         """Put the counts by the parents."""

@@ -11,20 +11,26 @@ from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from hub.direct import Made, Text
+from hub.direct import Fragment, Made, Text
 from hub.errors import HubError
 from hub.recent import Recent
-from schema.compiled_level import FIRST_CELL, Level, Reading
+from schema.compiled_level import FIRST_CELL, Level, Reading, Shaped
 
 if TYPE_CHECKING:
-    from hub.direct import Fragment, Row
+    from hub.direct import Row
     from schema.opening import Check
     from schema.plan import Reads
 
-STATEMENTS = 64
+STATEMENTS = 16
 """Statements that a stage remembers."""
+TEXTS: Recent[str, Made] = Recent(2_000)
+"""The statements of all stages by their texts, so that documents that read the same share one."""
 SHARED = "rule_"
 """What the names of values begin with that are the same for all levels."""
+
+
+Part = tuple[Level, Fragment, dict[str, Any]]
+"""A level with its statement and the values that the statement leaves open."""
 
 
 class Stage:
@@ -57,9 +63,9 @@ class Stage:
         found = {row[first.via] for row in reading.rows[first.parent.place]} - {None}
         return {"keys": sorted(map(int, found))}
 
-    def _asked(self, reading: Reading) -> list[tuple[Level, Fragment, dict[str, Any]]]:
+    def _asked(self, reading: Reading) -> list[Part]:
         """The levels that have something to ask: none below one that has nothing."""
-        found: dict[int, tuple[Level, Fragment, dict[str, Any]]] = {}
+        found: dict[int, Part] = {}
         for level in self.levels:
             first = level is self.levels[0]
             if first and level.place in reading.wrong:
@@ -70,16 +76,16 @@ class Stage:
                     found[level.place] = (level, *made)
         return list(found.values())
 
-    def _made(self, reading: Reading, asked: Sequence[tuple[Level, Fragment, dict[str, Any]]]) -> Made:
+    def _made(self, reading: Reading, asked: Sequence[Part]) -> Made:
         open_ = reading.check is not None and not reading.check.passed
         key = (open_, *((level.place, fragment) for level, fragment, _ in asked))
         known = self._statements.find(key)
-        return known or self._statements.keep(key, _together(reading, asked))
+        return known or self._statements.keep(key, _shared(_together(reading, asked)))
 
     def _values(
         self,
         reading: Reading,
-        asked: Sequence[tuple[Level, Fragment, dict[str, Any]]],
+        asked: Sequence[Part],
         keys: dict[str, Any],
     ) -> dict[str, Any]:
         found = dict(reading.rules)
@@ -106,6 +112,12 @@ class Stage:
                 reading.index[level.place] = level.nothing()
 
 
+def _shared(made: Made) -> Made:
+    """The statement, or another one that is the same."""
+    known = TEXTS.find(made.text)
+    return known if known is not None and known.slots == made.slots else TEXTS.keep(made.text, made)
+
+
 def _checked(check: Check, rows: Sequence[Row], place: int) -> Sequence[Row]:
     """The rows without that of the opening, which comes last. Raises ``Stale``."""
     if check.passed:
@@ -114,7 +126,7 @@ def _checked(check: Check, rows: Sequence[Row], place: int) -> Sequence[Row]:
     return rows[:-1]
 
 
-def _unless_wrong(level: Level, reading: Reading) -> tuple[Fragment, dict[str, Any]] | None:
+def _unless_wrong(level: Level, reading: Reading) -> Shaped | None:
     """The statement of a level below others. What is wrong with its arguments does not matter without parents."""
     try:
         if level.place in reading.wrong:
@@ -132,7 +144,7 @@ def _check(level: Level, reading: Reading) -> None:
         raise wrong
 
 
-def _together(reading: Reading, asked: Sequence[tuple[Level, Fragment, dict[str, Any]]]) -> Made:
+def _together(reading: Reading, asked: Sequence[Part]) -> Made:
     """The statement of all levels."""
     text = Text()
     names = {level.place: f"level_{number}" for number, (level, _, _) in enumerate(asked)}

@@ -45,7 +45,7 @@ MOST_ROOTS = 50
 CEILING = 10**9
 """Measures stop here: past every limit it does not matter by how much."""
 
-REMEMBERED = 1_000
+REMEMBERED = 500
 """How many documents are kept."""
 HEAVIEST = 2_000_000
 """Characters of the documents that are kept."""
