@@ -63,13 +63,21 @@ def add_sequences(about: MigrationContext, _revision: object, directives: list[o
                 script.downgrade_ops.ops.append(ops.ExecuteSQLOp(f"DROP SEQUENCE {sequence.name}"))
 
 
+INSTALLED = ("_flat", "_texts")
+"""How the checks end that ``hub.guards`` makes after migrating: no migration makes or drops them."""
+
+
 def add_checks(about: MigrationContext, _revision: object, directives: list[ops.MigrationScript]) -> None:
     """Make the checks of tables that exist already, which alembic does not compare either. One is known by its name."""
     inspector = sa.inspect(about.connection)
     for table in Base.metadata.tables.values() if inspector else ():
         if not inspector.has_table(table.name):
             continue
-        there = {each["name"]: each["sqltext"] for each in inspector.get_check_constraints(table.name)}
+        there = {
+            each["name"]: each["sqltext"]
+            for each in inspector.get_check_constraints(table.name)
+            if not str(each["name"]).endswith(INSTALLED)
+        }
         wanted = {
             str(each.name): str(each.sqltext)
             for each in table.constraints
@@ -94,9 +102,24 @@ def _match_checks(
 
 
 def add_unseen(about: MigrationContext, revision: object, directives: list[ops.MigrationScript]) -> None:
-    """Add what alembic does not see."""
+    """Add what alembic does not see, and leave the comment by which the hub knows its installed code."""
     add_sequences(about, revision, directives)
     add_checks(about, revision, directives)
+    for script in directives:
+        if script.upgrade_ops and script.downgrade_ops:
+            leave_comments(script.upgrade_ops)
+            leave_comments(script.downgrade_ops)
+
+
+def leave_comments(container: ops.OpContainer) -> None:
+    """Tables have no comments but those that ``hub.triggers`` writes after migrating."""
+    for each in list(container.ops):
+        if isinstance(each, ops.DropTableCommentOp | ops.CreateTableCommentOp):
+            container.ops.remove(each)
+        elif isinstance(each, ops.OpContainer):
+            leave_comments(each)
+            if not each.ops:
+                container.ops.remove(each)
 
 
 def run(engine: sa.Engine) -> None:
