@@ -140,8 +140,16 @@ def _unless_wrong(level: Level, reading: Reading) -> Shaped | None:
 def _check(level: Level, reading: Reading) -> None:
     """Raises what is wrong with a level's arguments, where there are parents for it."""
     wrong = reading.wrong.get(level.place)
-    if wrong is not None and (level.parent is None or reading.rows[level.parent.place]):
+    if wrong is not None and _has_parents(level, reading):
         raise wrong
+
+
+def _has_parents(level: Level, reading: Reading) -> bool:
+    """Whether anything is there that the level hangs on: a joined row that is not there leaves its id null."""
+    if level.parent is None:
+        return True
+    rows = reading.rows[level.parent.place]
+    return any(level.via is None or row[level.via] is not None for row in rows)
 
 
 def _together(reading: Reading, asked: Sequence[Part]) -> Made:

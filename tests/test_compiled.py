@@ -106,6 +106,9 @@ def test_arguments_below_nothing_are_not_looked_at(both: Both) -> None:
     query = '{ product(slug: "nothing") { variants(first: -1) { nodes { sku } } } }'
     assert both(query) == {"product": None}
     assert both.compile(query.replace("nothing", "alpha")).bailed == "Invalid"
+    # A row joined to its parent's that is not there is as little of a parent.
+    orphan = '{ category(code: "tops") { parent { products(after: "bm90aGluZw") { totalCountCapped } } } }'
+    assert both(orphan) == {"category": {"parent": None}}
 
 
 def test_bails_are_counted_by_cause_and_needless_ones_apart(
