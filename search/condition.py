@@ -11,32 +11,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from hub import unit, value
 from hub.errors import Invalid, Limit, NotFound
-from search import values
+from search import operand, values
 from search.clause import Between, Both, Clause, Either, Exists, Not, OneOf
 from search.entry import milliseconds
 from search.identifier import normal
+from search.operand import NUMBERS, UNCOMPARABLE, Definition
 
 MOST = 500
 """Values of one condition, and conditions of one question."""
 
-NUMBERS = frozenset({"integer", "decimal", "measurement", "money", "date", "datetime"})
-UNCOMPARABLE = frozenset({"rich_text", "table"})
-
-
-@dataclass(frozen=True)
-class Definition:
-    """What an attribute's definition says about asking for its values."""
-
-    code: str
-    type: str
-    filterable: bool = False
-    facet: bool = False
-    localizable: bool = False
-    per_channel: bool = False
-    unit_family: str | None = None
-    unit: str | None = None
+PRICELESS = "Prices belong to a channel, and are those of what is listed there: name the channel and take only what is listed,"
 
 
 @dataclass(frozen=True)
@@ -133,6 +118,8 @@ class PriceBetween:
 
     low: Decimal | None = None
     high: Decimal | None = None
+    with_low: bool = True
+    with_high: bool = True
 
 
 @dataclass(frozen=True)
@@ -157,11 +144,20 @@ class Products:
 
 
 @dataclass(frozen=True)
+class Created:
+    """Made from ``since`` on, and before ``until``; null bounds are open."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True)
 class Changed:
-    """For staff: last changed from ``since`` on, and by one of ``actors``; null and empty: whenever, whoever."""
+    """For staff: last changed from ``since`` on and before ``until``, by one of ``actors``; empty: whenever, whoever."""
 
     since: datetime | None = None
     actors: tuple[str, ...] = ()
+    until: datetime | None = None
 
 
 Condition = (
@@ -179,6 +175,7 @@ Condition = (
     | Available
     | ListedIn
     | Products
+    | Created
     | Changed
 )
 """A condition on a product."""
@@ -202,7 +199,8 @@ class Ground:
             raise NotFound(f'Attribute "{code}" does not exist: attributes lists those that do.', ("filter",))
         if self.channel_id is not None and not (found.filterable or found.facet):
             raise Invalid(
-                f'Attribute "{code}" is not filterable: make it so, or filter by another.', ("filter",)
+                f'Attribute "{code}" is not filterable: attributes(filter: {{filterable: true}}) lists those that are.',
+                ("filter",),
             )
         return found
 
@@ -275,8 +273,10 @@ def _plain(condition: Condition, ground: Ground) -> Clause:
             return OneOf("product", ids)
         case Available(available):
             return OneOf("available", (int(available),))
-        case PriceBetween(low, high):
-            return _price(low, high, ground)
+        case PriceBetween():
+            return _price(condition, ground)
+        case Created(since, until):
+            return _moments("created", since, until)
         case _:
             return _for_staff(condition, ground)
 
@@ -287,9 +287,9 @@ def _for_staff(condition: Condition, ground: Ground) -> Clause:
     match condition:
         case ListedIn(channels):
             return _one_of("listed", [str(each) for each in channels])
-        case Changed(since, actors):
-            parts: list[Clause] = [] if since is None else [Between("updated", milliseconds(since))]
-            return Both((*parts, *([_one_of("actors", list(actors))] if actors else [])))
+        case Changed(since, actors, until):
+            by = [_one_of("actors", list(actors))] if actors else []
+            return Both((_moments("updated", since, until), *by))
     raise TypeError(f"{condition!r} is no condition.")
 
 
@@ -299,15 +299,21 @@ def _one_of(field: str, given: list[str]) -> Clause:
     return OneOf(field, tuple(given))
 
 
-def _price(low: Decimal | None, high: Decimal | None, ground: Ground) -> Clause:
+def _moments(field: str, since: datetime | None, until: datetime | None) -> Clause:
+    low, high = (None if moment is None else milliseconds(moment) for moment in (since, until))
+    return Between(field, low, high, with_high=False)
+
+
+def _price(condition: PriceBetween, ground: Ground) -> Clause:
     """The cheapest variant costs at most the upper bound, the dearest at least the lower."""
+    low, high = condition.low, condition.high
     if ground.channel_id is None:
-        raise Invalid("Prices belong to a channel: name the channel to filter by them.", ("filter",))
+        raise Invalid(f"{PRICELESS} to filter by them.", ("filter",))
     if low is not None and high is not None and low > high:
         raise Invalid(f"No price is from {low} to {high}: give the lower bound first.", ("filter",))
     bounds = [
-        Between("price", None, None if high is None else float(high)),
-        Between("price_high", None if low is None else float(low), None),
+        Between("price", None, None if high is None else float(high), with_high=condition.with_high),
+        Between("price_high", None if low is None else float(low), None, with_low=condition.with_low),
     ]
     return Both(tuple(bounds))
 
@@ -315,7 +321,7 @@ def _price(low: Decimal | None, high: Decimal | None, ground: Ground) -> Clause:
 def _attribute_in(condition: AttributeIn, ground: Ground) -> Clause:
     definition = ground.definition(condition.code)
     if definition.type in UNCOMPARABLE:
-        raise _wrong(definition, "its values cannot be compared: use isEmpty")
+        raise operand.wrong(definition, "its values cannot be compared: the only operator is isEmpty")
     if len(condition.values) > MOST:
         raise Limit(
             f'{len(condition.values)} values of attribute "{condition.code}" are asked for: give {MOST} at most.',
@@ -323,21 +329,22 @@ def _attribute_in(condition: AttributeIn, ground: Ground) -> Clause:
         )
     key = ground.key(definition)
     if definition.type in NUMBERS:
-        numbers = (_number(definition, each, condition.unit) for each in condition.values)
-        at = _currency_key(definition, key, condition.currency)
-        return Either(tuple(Between("numbers", number, number, at) for number in numbers))
-    return OneOf("values", tuple(_term(definition, each) for each in condition.values), key)
+        at = operand.currency_key(definition, key, condition.currency)
+        wanted = (operand.number(definition, each, condition.unit) for each in condition.values)
+        return Either(tuple(Between("numbers", each, each, at) for each in wanted))
+    return OneOf("values", tuple(operand.term(definition, each) for each in condition.values), key)
 
 
 def _attribute_between(condition: AttributeBetween, ground: Ground) -> Clause:
     definition = ground.definition(condition.code)
     if definition.type not in NUMBERS:
-        raise _wrong(definition, "its values have no order: use eq or in")
+        allowed = "isEmpty" if definition.type in UNCOMPARABLE else "eq, ne, in, notIn and isEmpty"
+        raise operand.wrong(definition, f"its values have no order: the operators are {allowed}")
     low, high = (
-        None if bound is None else _number(definition, bound, condition.unit)
+        None if bound is None else operand.number(definition, bound, condition.unit)
         for bound in (condition.low, condition.high)
     )
-    at = _currency_key(definition, ground.key(definition), condition.currency)
+    at = operand.currency_key(definition, ground.key(definition), condition.currency)
     return Between("numbers", low, high, at, condition.with_low, condition.with_high)
 
 
@@ -351,50 +358,3 @@ def _attribute_empty(condition: AttributeEmpty, ground: Ground) -> Clause:
     )
     has = Either((Exists("values", key), Exists("numbers", key)))
     return Not(has) if condition.empty else has
-
-
-def _currency_key(definition: Definition, key: str, currency: str | None) -> str:
-    if currency is None:
-        return key
-    if definition.type != "money":
-        raise _wrong(definition, "it has no currency: leave currency out")
-    return f"{key}#{value.currency(currency)}"
-
-
-def _term(definition: Definition, given: object) -> str:
-    if definition.type == "boolean":
-        said = str(given).lower()
-        if said not in ("true", "false"):
-            raise _wrong(definition, f"{value.shown(given)} is neither true nor false")
-        return said
-    return str(given)[: values.LONGEST]
-
-
-def _number(definition: Definition, given: object, asked_unit: str | None) -> float:
-    if definition.type in ("date", "datetime"):
-        try:
-            return values.milliseconds(str(given))
-        except ValueError as wrong:
-            raise _wrong(
-                definition, f'{value.shown(given)} is no date: write it like "2026-01-31"'
-            ) from wrong
-    try:
-        number = value.amount(Decimal(str(given)) if isinstance(given, float) else given)
-    except Invalid as wrong:
-        raise _wrong(definition, wrong.message.rstrip(".")) from wrong
-    if definition.type != "measurement":
-        if asked_unit is not None:
-            raise _wrong(definition, "it has no unit: leave unit out")
-        return float(number)
-    return float(unit.to_base(number, _unit(definition, asked_unit)))
-
-
-def _unit(definition: Definition, asked: str | None) -> unit.Unit:
-    found = unit.find(asked or definition.unit or unit.base(definition.unit_family or ""))
-    if found.family != definition.unit_family:
-        raise _wrong(definition, f'unit "{found.code}" measures {found.family}, not {definition.unit_family}')
-    return found
-
-
-def _wrong(definition: Definition, why: str) -> Invalid:
-    return Invalid(f'Attribute "{definition.code}" ({definition.type}): {why}.', ("filter",))

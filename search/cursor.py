@@ -9,12 +9,17 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
 from hub.errors import Invalid
 from search.engine import Anchor
+
+LARGEST = 2**63 - 1
+STEPS = ("ALL_WORDS", "RESPELLED", "SOME_WORDS", "BEGINNINGS")
+"""How what has a cursor may have been found: ``search.query.Step`` without nothing."""
 
 
 def tag(*said: Any) -> str:
@@ -23,26 +28,48 @@ def tag(*said: Any) -> str:
     return hashlib.blake2b(text, digest_size=6).hexdigest()
 
 
-def encode(anchor: Anchor, of: str, spellings: dict[str, list[str]]) -> str:
-    """The cursor after a hit. ``spellings``: corrections that the question was answered with."""
-    said = orjson.dumps([of, anchor.rank, anchor.product_id, anchor.value, spellings])
-    return base64.urlsafe_b64encode(said).decode().rstrip("=")
+@dataclass(frozen=True)
+class Cursor:
+    """Where a page goes on. ``spellings``: corrections that the question was answered with; ``step``: how it was."""
+
+    anchor: Anchor
+    spellings: dict[str, list[str]]
+    step: str
 
 
-def decode(cursor: str, of: str) -> tuple[Anchor, dict[str, list[str]]]:
-    """The hit, and the corrections. Raises ``Invalid`` for a cursor of another question, or none at all."""
+def encode(said: Cursor, of: str) -> str:
+    """The cursor as a text, for the question of that tag."""
+    anchor = said.anchor
+    content = [of, anchor.rank, anchor.product_id, anchor.value, said.spellings, said.step]
+    return base64.urlsafe_b64encode(orjson.dumps(content)).decode().rstrip("=")
+
+
+def decode(cursor: str, of: str) -> Cursor:
+    """The cursor of a text. Raises ``Invalid`` for one of another question, or none at all."""
     try:
-        said = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        given, rank, product, value, spellings = said
-        anchor = Anchor(int(rank), int(product), value)
-        read = {str(word): [str(each) for each in close] for word, close in spellings.items()}
-        wrong = not isinstance(value, float | int | str | None)
+        given, *content = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        read = _read(*content)
     except (binascii.Error, ValueError, TypeError, AttributeError) as broken:
         raise Invalid(
             f'"{cursor[:60]}" is not a cursor of a search: take one from its answer.', ("after",)
         ) from broken
-    if given != of or anchor.rank < 1 or wrong:
+    if given != of:
         raise Invalid(
             f'Cursor "{cursor[:60]}" belongs to another search: start at its first page.', ("after",)
         )
-    return anchor, read
+    return read
+
+
+def _read(rank: Any, product: Any, value: Any, spellings: Any, step: Any) -> Cursor:
+    """Raises ``TypeError`` or ``ValueError`` for what no cursor holds."""
+    if (
+        type(rank) is not int
+        or type(product) is not int
+        or not 0 < rank <= LARGEST
+        or not 0 <= product <= LARGEST
+    ):
+        raise ValueError("A hit has a rank and a product.")
+    if isinstance(value, bool) or not isinstance(value, float | int | str | None) or step not in STEPS:
+        raise TypeError("A hit was sorted by a number or a text, and found in some way.")
+    read = {str(word): [str(each) for each in close] for word, close in spellings.items()}
+    return Cursor(Anchor(rank, product, value), read, step)

@@ -126,7 +126,8 @@ def _aggregations(facet: Facet) -> dict[str, Any]:
     native = facet.field in DECIMALS
     match facet:
         case TermsFacet():
-            return {"terms": {"terms": {"field": field, "size": facet.size}}}
+            only = {} if facet.only is None else {"include": list(facet.only)}
+            return {"terms": {"terms": {"field": field, "size": facet.size, **only}}}
         case RangesFacet():
             return {"ranges": {"filters": {"filters": [_range(facet, each) for each in facet.ranges]}}}
         case HistogramFacet() if native:

@@ -22,6 +22,10 @@ class UnavailableError(Exception):
     """Search cannot answer at the moment. Reads by id still work."""
 
 
+class MissingError(UnavailableError):
+    """There is no such index, or it does not say how far it has come."""
+
+
 class BusyError(UnavailableError):
     """The engine takes no writes at the moment: too many requests, a full disk, no master. Try again later."""
 
@@ -52,11 +56,15 @@ class Anchor:
 
 @dataclass(frozen=True)
 class TermsFacet:
-    """How many hits have each value of a field, or of a key of ``values``; the most frequent ``size``, ties by value."""
+    """How many hits have each value of a field, or of a key of ``values``; the most frequent ``size``, ties by value.
+
+    ``only``: count these values of a field alone; null: all of them.
+    """
 
     field: str
     key: str | None = None
     size: int = 20
+    only: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -252,11 +260,21 @@ class Reader(Protocol):
 class Writer(Protocol):
     """The writer of one generation. Every method may raise ``BusyError`` or ``UnavailableError``."""
 
-    def put(self, batch: Batch, *, repair: bool = False, trusting: bool = True) -> Written:
+    def put(
+        self, batch: Batch, *, repair: bool = False, trusting: bool = True, new: bool = False
+    ) -> Written:
         """Make the index say of the batch's products what the batch says.
 
         Work that is older than what is there changes nothing. ``repair``: what is there is wrong, whatever its sequence.
         ``trusting``: leave alone what has the same content; false while another process may still be writing.
+        ``new``: nothing of these products can be there yet, so nothing is looked up.
+        """
+        ...
+
+    def purge(self, before: int) -> int:
+        """Forget the marks of what was gone before a sequence; gives how many there were.
+
+        Only for sequences so old that no work from before them can still be on its way.
         """
         ...
 

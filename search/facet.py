@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from hub.errors import Invalid, Limit, NotFound
 from search import engine
-from search.condition import NUMBERS, UNCOMPARABLE, Ground
+from search.condition import PRICELESS, Ground
+from search.operand import NUMBERS, UNCOMPARABLE, currency_key
 
 MOST = 50
 """Facets of one question."""
@@ -28,7 +29,10 @@ class FacetAsked:
     """What to count by. ``subject``: ``attribute:<code>``, or category, collection, type, brand, price, available.
 
     ``size``: how many values. For numbers, one of ``ranges``, ``interval`` (a bucket's width) and ``buckets`` (about how
-    many, of a round width); without any of them the least and the greatest value are told.
+    many, of a round width); without any of them the least and the greatest value are told. All in the numbers of the
+    index; ``scale``: how many of them make one of those that widths are to be round in.
+    ``currency``: which amounts of money count; null: of all currencies, which says little.
+    ``only``: count these values alone; null: all.
     """
 
     subject: str
@@ -36,6 +40,9 @@ class FacetAsked:
     ranges: tuple[Range, ...] = ()
     interval: float | None = None
     buckets: int | None = None
+    scale: float = 1.0
+    currency: str | None = None
+    only: tuple[str, ...] | None = None
 
 
 def checked(asked: Sequence[FacetAsked], ground: Ground) -> dict[str, tuple[FacetAsked, engine.Facet]]:
@@ -51,11 +58,11 @@ def checked(asked: Sequence[FacetAsked], ground: Ground) -> dict[str, tuple[Face
 def _facet(asked: FacetAsked, ground: Ground) -> engine.Facet:
     if not 1 <= asked.size <= MOST_VALUES:
         raise Limit(f"A facet shows 1 to {MOST_VALUES} values, not {asked.size}.", ("facets",))
-    field, key, numeric = _place(asked.subject, ground)
+    field, key, numeric = _place(asked, ground)
     if not numeric:
         if asked.ranges or asked.interval is not None or asked.buckets is not None:
             raise Invalid(f'Facet "{asked.subject}" has values, not numbers: ask for no ranges.', ("facets",))
-        return engine.TermsFacet(field, key, asked.size)
+        return engine.TermsFacet(field, key, asked.size, asked.only)
     if asked.ranges:
         return engine.RangesFacet(field, _ranges(asked), key)
     if asked.interval is not None:
@@ -63,15 +70,16 @@ def _facet(asked: FacetAsked, ground: Ground) -> engine.Facet:
     return engine.StatsFacet(field, key)
 
 
-def _place(subject: str, ground: Ground) -> tuple[str, str | None, bool]:
+def _place(asked: FacetAsked, ground: Ground) -> tuple[str, str | None, bool]:
     """Field, key, and whether it holds numbers."""
+    subject = asked.subject
     if subject in TERMS:
         return TERMS[subject], None, False
     if subject == "available":
         return "available", None, False
     if subject == "price":
         if ground.channel_id is None:
-            raise Invalid("Prices belong to a channel: name the channel to count by them.", ("facets",))
+            raise Invalid(f"{PRICELESS} to count by them.", ("facets",))
         return "price", None, True
     kind, _, code = subject.partition(":")
     if kind != "attribute":
@@ -88,7 +96,8 @@ def _place(subject: str, ground: Ground) -> tuple[str, str | None, bool]:
             ("facets",),
         )
     numeric = definition.type in NUMBERS
-    return "numbers" if numeric else "values", ground.key(definition), numeric
+    key = currency_key(definition, ground.key(definition), asked.currency)
+    return "numbers" if numeric else "values", key, numeric
 
 
 def _ranges(asked: FacetAsked) -> tuple[Range, ...]:
@@ -122,7 +131,7 @@ def narrowed(
             continue
         if not 1 <= wish.buckets <= MOST_RANGES:
             raise Limit(f"A histogram has 1 to {MOST_RANGES} buckets, not {wish.buckets}.", ("facets",))
-        width = round_width(ends.high - ends.low, wish.buckets)
+        width = round_width((ends.high - ends.low) / wish.scale, wish.buckets) * wish.scale
         found[subject] = engine.HistogramFacet(facet.field, width, facet.key)
     return found
 

@@ -11,12 +11,13 @@ from typing import Any
 
 from hub.errors import Invalid, Limit
 from search import condition, cursor, facet, language, ranking, spelling, wanted
-from search.clause import Clause, Every, Listed, OneOf, Term
-from search.condition import Condition, Definition, Ground
+from search.clause import Both, Clause, Either, Every, Listed, OneOf, Term, names
+from search.condition import Condition, Ground
 from search.engine import SCORE, Anchor, Ask, Counts, Index, Place, Ranked, Reader, Sort, UnavailableError
 from search.entry import by_name
 from search.facet import FacetAsked
 from search.fields import STAFF
+from search.operand import NUMBERS, UNCOMPARABLE, Definition
 from search.wanted import Steering, Text
 from search.weights import SHIPPED, Weights
 
@@ -25,7 +26,8 @@ __all__ = ["Found", "Hit", "Question", "Step", "UnavailableError", "find"]
 DEEPEST = 10_000
 """How many hits of one question can be paged through."""
 
-LARGEST_PAGE = 100
+STRICT = ("all words", "identifier", "beginning of an identifier", "identifier among the words")
+"""The named clauses of the ranking that what is shown in another order must match one of."""
 
 
 class Step(StrEnum):
@@ -52,7 +54,9 @@ class Question:
     fallback is found under the locale that it is shown for. Null searches all texts, unstemmed.
     ``within``: only these products, for filters that the database answers. ``definitions``: the attributes that
     ``filter``, ``facets`` and ``order`` name.
-    ``order``: ``relevance``, ``name``, ``price``, ``newest``, or ``attribute:<code>``.
+    ``order``: ``relevance``, ``name``, ``price``, ``newest``, ``created``, ``changed``, or ``attribute:<code>``. In any
+    order but relevance only those with all words are shown, where there are any: a cheap product that has but one of them
+    would come first.
     """
 
     text: str
@@ -125,8 +129,11 @@ class _Finding:
         self._tag = _tag(question)
         self._anchor: Anchor | None = None
         self._spellings: dict[str, list[str]] = {}
+        self._step: Step | None = None
+        self._full = False
         if after:
-            self._anchor, self._spellings = cursor.decode(after, self._tag)
+            said = cursor.decode(after, self._tag)
+            self._anchor, self._spellings, self._step = said.anchor, said.spellings, Step(said.step)
         if (self._anchor.rank if self._anchor else 0) + first > DEEPEST:
             raise Limit(f"A search shows its first {DEEPEST} hits: ask for more precise words.", ("after",))
         self._text = wanted.read(question.text, _tongues(question), question.steering)
@@ -146,11 +153,11 @@ class _Finding:
 
     def _by_words(self, reader: Reader) -> Found:
         text = self._text.respelled(self._spellings)
-        ranked = self._ask(reader, ranking.clause(text, self._question.weights))
-        if self._spellings:
-            return self._found(ranked, Step.RESPELLED, text)
-        if self._anchor or self._is_full(ranked):
-            return self._found(ranked, Step.ALL_WORDS, text)
+        if self._step is Step.BEGINNINGS:
+            return self._found(self._ask(reader, ranking.beginnings(text)), self._step, text)
+        ranked = self._ranked(reader, ranking.clause(text, self._question.weights))
+        if self._step or self._full:
+            return self._found(ranked, self._step or Step.ALL_WORDS, text)
         better = self._respelled(reader)
         if better:
             return better
@@ -159,10 +166,17 @@ class _Finding:
         ranked = self._ask(reader, ranking.beginnings(text))
         return self._found(ranked, Step.BEGINNINGS if ranked.places else Step.NOTHING, text)
 
+    def _ranked(self, reader: Reader, query: Clause | None) -> Ranked:
+        """The hits, and whether the best one has all words; in another order than by score a question of its own says so."""
+        if query is None or self._sort.field == "score":
+            ranked = self._ask(reader, query)
+            self._full = self._is_full(ranked)
+            return ranked
+        best = self._timed(reader, Ask(query, filters=(*self._filters, *self._chosen.values()), size=1))
+        self._full = self._is_full(best)
+        return self._ask(reader, _strict(query) if self._full else query)
+
     def _is_full(self, ranked: Ranked) -> bool:
-        """Whether the best hit has all words. Hits in another order do not say so: they are taken as they are."""
-        if self._sort.field != "score":
-            return bool(ranked.total)
         return bool(ranked.places) and ranked.places[0].score >= self._question.weights.every
 
     def _respelled(self, reader: Reader) -> Found | None:
@@ -171,7 +185,7 @@ class _Finding:
         if not spellings:
             return None
         text = self._text.respelled(spellings)
-        ranked = self._ask(reader, ranking.clause(text, self._question.weights))
+        ranked = self._ranked(reader, ranking.clause(text, self._question.weights))
         if not ranked.places:
             return None
         self._spellings = spellings
@@ -186,7 +200,8 @@ class _Finding:
             chosen=self._chosen,
             facets={name: each for name, (_, each) in self._facets.items()},
             sort=self._sort,
-            size=self._size,
+            # One at least: the best hit says how the question was answered.
+            size=max(self._size, 1),
             after=self._anchor,
             explain=self._question.explain,
         )
@@ -210,11 +225,12 @@ class _Finding:
 
     def _found(self, ranked: Ranked, step: Step, text: Text | None = None) -> Found:
         rank = self._anchor.rank if self._anchor else 0
-        hits = tuple(self._hit(place, rank + at) for at, place in enumerate(ranked.places, start=1))
+        shown = ranked.places[: self._size]
+        hits = tuple(self._hit(place, rank + at, step) for at, place in enumerate(shown, start=1))
         return Found(
             hits,
             ranked.total,
-            has_next=ranked.more,
+            has_next=ranked.more or len(shown) < len(ranked.places),
             exact=ranked.exact,
             step=step,
             facets=ranked.facets,
@@ -223,11 +239,15 @@ class _Finding:
             engine_seconds=self._seconds,
         )
 
-    def _hit(self, place: Place, rank: int) -> Hit:
-        anchor = Anchor(rank, place.product_id, place.value)
-        return Hit(
-            place.product_id, place.score, cursor.encode(anchor, self._tag, self._spellings), place.shares
-        )
+    def _hit(self, place: Place, rank: int, step: Step) -> Hit:
+        said = cursor.Cursor(Anchor(rank, place.product_id, place.value), self._spellings, step.value)
+        return Hit(place.product_id, place.score, cursor.encode(said, self._tag), place.shares)
+
+
+def _strict(query: Clause) -> Clause:
+    """Only what has all words, or is named by its number; the query as it is where it says neither."""
+    found = [each.clause for each in names(query) if each.name in STRICT]
+    return Either(tuple(found)) if found else query
 
 
 def _tongues(question: Question) -> tuple[str, ...]:
@@ -247,17 +267,20 @@ def _filters(question: Question, facets: set[str]) -> tuple[tuple[Clause, ...], 
     chosen: dict[str, Clause] = {}
     for each in _parts(question.filter):
         made, subject = condition.clause(each, question.ground), condition.subject(each)
-        if subject in facets and subject not in chosen:
-            chosen[subject] = made
+        if subject in facets:
+            chosen[subject] = Both((chosen[subject], made)) if subject in chosen else made
         else:
             filters.append(made)
     return tuple(filters), chosen
 
 
 def _parts(said: Condition | None) -> tuple[Condition, ...]:
+    """The conditions that must all hold, however they are put into each other."""
     if said is None:
         return ()
-    return said.conditions if isinstance(said, condition.AllOf) else (said,)
+    if not isinstance(said, condition.AllOf):
+        return (said,)
+    return tuple(part for each in said.conditions for part in _parts(each))
 
 
 def _sort(question: Question) -> Sort:
@@ -268,16 +291,20 @@ def _sort(question: Question) -> Sort:
             return Sort("order", by_name(question.locale or "*"), question.descending)
         case ("price", "", ""):
             if question.channel_id is None:
-                raise Invalid("Prices belong to a channel: name the channel to sort by them.", ("sort",))
+                raise Invalid(f"{condition.PRICELESS} to sort by them.", ("sort",))
             return Sort("price", None, question.descending)
         case ("newest", "", ""):
             return Sort("created", None, descending=True)
+        case ("created", "", ""):
+            return Sort("created", None, question.descending)
         case ("changed", "", ""):
+            if question.channel_id is not None:
+                raise Invalid("When a product changed last is for staff, who search everything.", ("sort",))
             return Sort("updated", None, question.descending)
         case ("attribute", ":", code):
             return _attribute_sort(question, code)
     raise Invalid(
-        f'"{question.order}" is no order: there are relevance, name, price, newest, and attributes.',
+        f'"{question.order}" is no order: there are relevance, name, price, newest, changed, and attributes.',
         ("sort",),
     )
 
@@ -288,7 +315,12 @@ def _attribute_sort(question: Question, code: str) -> Sort:
     except Invalid as wrong:
         wrong.path = ("sort",)
         raise
-    numeric = definition.type in condition.NUMBERS
+    if definition.type in UNCOMPARABLE:
+        raise Invalid(
+            f'Attribute "{code}" ({definition.type}) gives no order: its values cannot be compared.',
+            ("sort",),
+        )
+    numeric = definition.type in NUMBERS
     field_ = "numbers" if numeric else "order"
     return Sort(field_, question.ground.key(definition), question.descending)
 

@@ -215,8 +215,13 @@ def _counts(facet: Facet, answer: Mapping[str, Any]) -> Counts:
 
 def _terms(facet: TermsFacet, answer: Mapping[str, Any]) -> Counts:
     found = sorted(
-        (Bucket(int(each["doc_count"]), str(each["key"])) for each in answer["buckets"]),
+        (
+            Bucket(int(each["doc_count"]), str(each["key"]))
+            for each in answer["buckets"]
+            if facet.only is None or str(each["key"]) in facet.only
+        ),
         key=lambda bucket: (-bucket.count, bucket.value),
     )
-    others = sum(bucket.count for bucket in found[facet.size :]) + int(answer["sum_other_doc_count"])
+    beyond = int(answer["sum_other_doc_count"]) if facet.only is None else 0
+    others = sum(bucket.count for bucket in found[facet.size :]) + beyond
     return Counts(tuple(found[: facet.size]), others)

@@ -14,10 +14,10 @@ from elasticsearch import Elasticsearch
 from hub.attribute import Attribute
 from hub.config import Settings
 from hub.db import Database
-from search.condition import Definition
 from search.elasticsearch_client import connected
 from search.elasticsearch_index import ElasticsearchIndex
 from search.engine import Index
+from search.operand import Definition
 from search.query import Found, Question, find
 from search.rebuild import rebuild
 from search.tantivy_index import TantivyIndex
