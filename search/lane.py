@@ -25,6 +25,10 @@ NAME = "search"
 IDLE_SECONDS = 0.25
 """How long it sleeps at most where no bell wakes it."""
 
+FEW = 100
+REST_SECONDS = 0.05
+"""After a look that found fewer than ``FEW`` it rests, so that more come together: each look costs several statements."""
+
 TURN_SECONDS = 0.5
 DOWN_SECONDS = 1.0
 LONGEST_DOWN_SECONDS = 60.0
@@ -88,6 +92,8 @@ def _work(database: Database, index: Index, follower: Follower, stop: Event) -> 
                 feed.advance(tx, NAME, told)
         if not worked:
             wake.SEQUENCED.wait(heard, IDLE_SECONDS)
+        elif worked < FEW:
+            stop.wait(REST_SECONDS)
 
 
 def usable(database: Database, index: Index, *, failed: bool = False) -> str:

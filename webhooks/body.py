@@ -5,8 +5,6 @@ It is rendered once, at the first attempt; the bytes are kept and signed anew fo
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,12 +15,6 @@ from hub.db import Json
 from hub.viewer import Viewer
 from webhooks import filter  # noqa: A004 - the noun
 from webhooks.delivery import Claimed
-
-Render = Callable[[str | None, str, Sequence[int], Viewer], Awaitable[Mapping[int, Any]]]
-"""``render(document, noun, ids, viewer)`` gives the document's answer for each id that the viewer can see.
-
-Without a document it is the default one of the noun.
-"""
 
 
 def make(delivery: Claimed, record: Json | None, viewer: Viewer, data: Any) -> bytes:
@@ -71,21 +63,6 @@ def about_itself(type_: str, endpoint_id: int, at: datetime, challenge: str | No
         "data": None,
     }
     return told if challenge is None else {**told, "challenge": challenge}
-
-
-async def data(
-    render: Render, document: str | None, deliveries: Sequence[tuple[Claimed, Json]], viewer: Viewer
-) -> dict[int, Any]:
-    """The document's answers by delivery, read in one go per noun; nothing for what is deleted."""
-    wanted: dict[str, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
-    for delivery, record in deliveries:
-        if record["kind"] != "DELETED":
-            wanted[delivery.aggregate][delivery.aggregate_id].append(delivery.id)
-    answers: dict[int, Any] = {}
-    for noun, by_id in wanted.items():
-        found = await render(document, noun, list(by_id), viewer)
-        answers |= {each: found.get(number) for number, each_of in by_id.items() for each in each_of}
-    return answers
 
 
 def _entity(aggregate: str, number: int, version: int | None) -> Json:

@@ -11,9 +11,9 @@ import sqlalchemy as sa
 from hub.db import Json
 from hub.feed import GoneError
 from webhooks import body, endpoint, state
-from webhooks.body import Render
 from webhooks.delivery import Claimed
 from webhooks.post import Target
+from webhooks.rendering import Rendering, Shown, Wanted
 from webhooks.secret import SealError, Vault
 
 
@@ -49,6 +49,8 @@ class Rendered:
         """Every delivery in it."""
         return [*self.ready, *(each for each, _ in self.blocked), *self.filtered]
 
+
+NOTHING = Shown()
 
 # An endpoint with channels is told what a change is to them; OFFSET keeps the function from being called for others.
 RECORDS = sa.text(
@@ -117,43 +119,62 @@ def _way(vault: Vault, row: Json) -> Way:
     return Way(row, Target(row["url"], secrets, row["timeout"], headers))
 
 
-async def render(lot: Lot, answer: Render) -> Rendered:
-    """Make the bodies that are missing, one reading of the payload document per endpoint and noun."""
+async def render(lot: Lot, rendering: Rendering) -> Rendered:
+    """Make the bodies that are missing, of all endpoints in one round. What goes wrong for one holds back that one only.
+
+    Raises only where nothing can be read at all.
+    """
     done = Rendered([each for each in lot.claimed if each.body is not None])
-    by_endpoint: dict[int, list[Claimed]] = defaultdict(list)
-    for each in lot.claimed:
-        if each.body is None:
-            by_endpoint[each.endpoint_id].append(each)
-    for number, missing in by_endpoint.items():
-        await _render(lot, answer, number, missing, done)
+    told = _told(lot, done)
+    shown = await _shown(lot, told, rendering)
+    for each, record in told:
+        row = lot.ways[each.endpoint_id].row
+        found = shown.get((each.endpoint_id, each.aggregate), NOTHING)
+        try:
+            _finish(each, record, row, found, done)
+        except Exception as wrong:  # noqa: BLE001 - a document answers anything, and a filter looks at it
+            done.blocked.append((each, f"The payload cannot be made: {wrong}"))
     return done
 
 
-async def _render(lot: Lot, answer: Render, number: int, missing: Sequence[Claimed], done: Rendered) -> None:
-    """Render what one endpoint gets. What a document runs into for one object holds back that object only."""
-    try:
-        bodies = await _bodies(lot, answer, lot.ways[number].row, missing)
-    except Exception as wrong:  # noqa: BLE001 - a document reads anything, so anything may go wrong in it
-        if len(missing) == 1:
-            done.blocked.append((missing[0], f"The payload cannot be made: {wrong}"))
-            return
-        for each in missing:
-            await _render(lot, answer, number, [each], done)
-        return
-    for each in missing:
-        if body.passes(each, bodies[each.id], lot.ways[number].row["filter"]):
-            done.new[each.id] = bodies[each.id]
-            done.ready.append(replace(each, body=bodies[each.id]))
-        else:
-            done.filtered.append(each)
+def _told(lot: Lot, done: Rendered) -> list[tuple[Claimed, Json | None]]:
+    """What each delivery without a body tells of."""
+    told: list[tuple[Claimed, Json | None]] = []
+    for each in lot.claimed:
+        if each.body is None:
+            try:
+                told.append((each, _record(lot, each)))
+            except GoneError as gone:
+                done.blocked.append((each, f"The payload cannot be made: {gone}"))
+    return told
 
 
-async def _bodies(lot: Lot, answer: Render, row: Json, missing: Sequence[Claimed]) -> dict[int, bytes]:
-    viewer = endpoint.viewer(row)
-    records = {each.id: _record(lot, each) for each in missing}
-    happened = [(each, record) for each in missing if (record := records[each.id]) is not None]
-    shown = {} if row["thin"] else await body.data(answer, row["document"], happened, viewer)
-    return {each.id: body.make(each, records[each.id], viewer, shown.get(each.id)) for each in missing}
+async def _shown(
+    lot: Lot, told: Sequence[tuple[Claimed, Json | None]], rendering: Rendering
+) -> dict[tuple[int, str], Shown]:
+    """What the documents answer, by endpoint and noun; nothing is asked about what is deleted."""
+    numbers: dict[tuple[int, str], dict[int, None]] = defaultdict(dict)
+    for each, record in told:
+        if record is not None and record["kind"] != "DELETED" and not lot.ways[each.endpoint_id].row["thin"]:
+            numbers[each.endpoint_id, each.aggregate][each.aggregate_id] = None
+    wanted = []
+    for (number, noun), some in numbers.items():
+        row = lot.ways[number].row
+        wanted.append(Wanted(row["document"], noun, tuple(some), endpoint.viewer(row)))
+    return dict(zip(numbers, await rendering.many(wanted), strict=True)) if wanted else {}
+
+
+def _finish(each: Claimed, record: Json | None, row: Json, found: Shown, done: Rendered) -> None:
+    """Make the bytes, and see whether the endpoint's filter lets them through."""
+    if record is not None and record["kind"] != "DELETED" and each.aggregate_id in found.failed:
+        raise found.failed[each.aggregate_id]
+    data = None if record is None or record["kind"] == "DELETED" else found.shown.get(each.aggregate_id)
+    made = body.make(each, record, endpoint.viewer(row), data)
+    if body.passes(each, made, row["filter"]):
+        done.new[each.id] = made
+        done.ready.append(replace(each, body=made))
+    else:
+        done.filtered.append(each)
 
 
 def _record(lot: Lot, each: Claimed) -> Json | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -23,7 +23,6 @@ import sqlalchemy as sa
 from hub.db import Database
 from hub.wake import SEQUENCED
 from webhooks import endpoint, lease, lot, schedule, standing, turn, verification
-from webhooks.body import Render
 from webhooks.courier import Courier
 from webhooks.delivery import Claimed, Tried
 from webhooks.holder import Holder
@@ -31,6 +30,7 @@ from webhooks.lot import Lot, Rendered
 from webhooks.maker import Maker
 from webhooks.pace import Pace
 from webhooks.post import Answer, Post, clean
+from webhooks.rendering import Rendering
 from webhooks.secret import Vault
 from webhooks.transactions import Transactions, say
 from webhooks.turn import Ask
@@ -68,11 +68,13 @@ class Ways:
 class Sender:
     """One process's share of sending."""
 
-    def __init__(self, database: Database, vault: Vault, post: Post, render: Render, ways: Ways) -> None:
+    def __init__(
+        self, database: Database, vault: Vault, post: Post, rendering: Rendering, ways: Ways
+    ) -> None:
         self._database = Transactions(database)
         self._vault = vault
         self._post = post
-        self._maker = Maker(self._database, render, self._line_up, self._let_go)
+        self._maker = Maker(self._database, rendering, self._line_up, self._let_go)
         self._ways = ways
         self._loop = asyncio.get_running_loop()
         self._holder = Holder(database, ways.lease, self._hold)
@@ -108,7 +110,7 @@ class Sender:
     async def run(self, stop: asyncio.Event, grace: float = 5.0) -> None:
         """Send until ``stop`` is set; then wait ``grace`` seconds for answers, and give the rest back."""
         self._holder.start()
-        lasting = (self._watching, self._maker.keep, self._hearing)
+        lasting = (self._watching, self._maker.rounds, self._maker.keep, self._hearing)
         loops = [asyncio.create_task(_lasting(each)) for each in lasting]
         try:
             await self._turns(stop, grace)  # what cannot be noted in time is repeated
@@ -245,14 +247,12 @@ class Sender:
     def _begin(self, found: Lot, read: float, rooms: dict[int, int]) -> bool:
         """Begin with what was taken; gives whether there may be more."""
         self._adopt(found.ways, read)
-        by_endpoint: dict[int, list[Claimed]] = defaultdict(list)
-        for each in found.claimed:
-            if each.endpoint_id in self._couriers:
-                self._couriers[each.endpoint_id].taken.add(each.id)
-                by_endpoint[each.endpoint_id].append(each)
-        for claimed in by_endpoint.values():
-            self._maker.make(replace(found, claimed=claimed))
-        return any(len(claimed) == rooms[number] for number, claimed in by_endpoint.items())
+        ours = [each for each in found.claimed if each.endpoint_id in self._couriers]
+        for each in ours:
+            self._couriers[each.endpoint_id].taken.add(each.id)
+        self._maker.make(replace(found, claimed=ours))
+        counted = Counter(each.endpoint_id for each in ours)
+        return any(count == rooms[number] for number, count in counted.items())
 
     def _let_go(self, claimed: Iterable[Claimed]) -> None:
         for each in claimed:

@@ -12,7 +12,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from webhooks import due, lane, lot
-from webhooks.delivery import Tried, try_lanes
+from webhooks.delivery import Tried, commit_lazily, try_lanes
 from webhooks.lot import Lot
 from webhooks.secret import Vault
 
@@ -39,6 +39,7 @@ class Result:
 
 def do(tx: sa.Connection, holder: UUID, vault: Vault, ask: Ask) -> Result:
     """Do a turn."""
+    commit_lazily(tx)
     free = try_lanes(tx, {*ask.among, *(each.delivery.endpoint_id for each in ask.tried)})
     noted = [each for each in ask.tried if each.delivery.endpoint_id in free]
     if noted:

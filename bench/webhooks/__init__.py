@@ -20,6 +20,7 @@ import sqlalchemy as sa
 import typer
 
 from bench import Figures, Tell, scratch
+from bench.webhooks import cpu
 from bench.webhooks.ground import CUSTOMER, STOCK, Shop, endpoints, shop
 from hub.config import Settings
 from hub.db import Database
@@ -103,17 +104,23 @@ def measure(
 
 
 def _measured(settings: Settings, run: Run, seconds: int) -> Figures:
-    with scratch.database(settings) as database, TemporaryDirectory() as folder, _receiver() as address:
+    with (
+        scratch.database(settings) as database,
+        TemporaryDirectory() as folder,
+        _receiver() as (address, receiver),
+    ):
         ready = shop(database, settings, STOCK if run.indexed else CUSTOMER)
         secrets = endpoints(database, ready, address, run.endpoints, documents=run.documents)
         _ask(f"{address}/secrets", secrets)
-        with _relay(settings, database, Path(folder)):
+        with _relay(settings, database, Path(folder)) as relay:
             _ask(f"{address}/forget")
-            sent = _write(ready, run, seconds, Path(folder))
+            sent, used = _written(
+                database, ready, run, seconds, Path(folder), {"relay": relay, "receiver": receiver}
+            )
             log = _awaited(address, len(sent) * run.endpoints)
             time.sleep(1)  # the last answers are noted
         stages = _stages(database)
-    return {**_figures(sent, log, run, seconds), **stages}
+    return {**_figures(sent, log, run, seconds), **stages, **used}
 
 
 def _figures(sent: dict[int, float], log: dict[str, Any], run: Run, seconds: int) -> Figures:
@@ -150,18 +157,18 @@ def _share(delays: Sequence[float], share: float) -> float:
 
 
 @contextmanager
-def _receiver() -> Iterator[str]:
+def _receiver() -> Iterator[tuple[str, int]]:
     program = [sys.executable, str(HERE / "receiver.py")]
     with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - the bench's own
         try:
             assert process.stdout is not None
-            yield f"http://127.0.0.1:{int(process.stdout.readline())}"
+            yield f"http://127.0.0.1:{int(process.stdout.readline())}", process.pid
         finally:
             process.kill()
 
 
 @contextmanager
-def _relay(settings: Settings, database: Database, folder: Path) -> Iterator[None]:
+def _relay(settings: Settings, database: Database, folder: Path) -> Iterator[int]:
     environment = os.environ | {
         "HUB_VAR": str(folder),
         "HUB_DATABASE_URL": database.url,
@@ -171,7 +178,7 @@ def _relay(settings: Settings, database: Database, folder: Path) -> Iterator[Non
     with subprocess.Popen([sys.executable, "-m", "hub", "relay"], env=environment) as process:
         try:
             _until_held(database)
-            yield
+            yield process.pid
         finally:
             process.terminate()
             process.wait(30)
@@ -190,8 +197,13 @@ def _until_held(database: Database) -> None:
     raise TimeoutError("The relay did not start.")
 
 
-def _write(ready: Shop, run: Run, seconds: int, folder: Path) -> dict[int, float]:
-    """Have the writer write; when it sent each change, by the change's number."""
+def _written(
+    database: Database, ready: Shop, run: Run, seconds: int, folder: Path, processes: dict[str, int]
+) -> tuple[dict[int, float], Figures]:
+    """Have the writer write: when it sent each change, by the change's number; and who used what meanwhile.
+
+    What is used is counted after the first seconds, until just before the writer ends and its connections with it.
+    """
     target = folder / "sent.json"
     job = {
         "address": ready.address,
@@ -202,8 +214,25 @@ def _write(ready: Shop, run: Run, seconds: int, folder: Path) -> dict[int, float
         "seconds": seconds + WARM_SECONDS,
         "target": str(target),
     }
-    subprocess.run([sys.executable, str(HERE / "writer.py"), json.dumps(job)], check=True)  # noqa: S603 - the bench's own
-    return {int(number): at for number, at in json.loads(target.read_bytes()).items()}
+    program = [sys.executable, str(HERE / "writer.py"), json.dumps(job)]
+    with subprocess.Popen(program) as writer:  # noqa: S603 - the bench's own
+        processes = {**processes, "writer": writer.pid}
+        time.sleep(WARM_SECONDS)
+        began, before = _counted(database, processes)
+        time.sleep(max(seconds - 1, 1))
+        ended, after = _counted(database, processes)
+        assert writer.wait() == 0
+    per_second = {"transactions_per_second": round((ended[1] - began[1]) / (ended[0] - began[0]))}
+    sent = {int(number): at for number, at in json.loads(target.read_bytes()).items()}
+    return sent, {**cpu.between(before, after, ended[0] - began[0]), **per_second}
+
+
+def _counted(database: Database, processes: dict[str, int]) -> tuple[tuple[float, int], cpu.Seconds]:
+    with database.read() as tx:
+        committed = tx.scalar(
+            sa.text("SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()")
+        )
+    return (time.monotonic(), committed), cpu.used(database, processes)
 
 
 def _awaited(address: str, expected: int) -> dict[str, Any]:

@@ -44,7 +44,9 @@ def work(job: dict[str, Any], due: SimpleQueue[int | None], sent: dict[int, floa
     """Write what is due, on a connection of its own. The number is the new value."""
     ids = job["ids"]
     update = f"UPDATE {job['table']} SET {job['column']} = %s WHERE id = %s"
-    with psycopg.connect(job["address"], autocommit=True, prepare_threshold=1) as connection:
+    with psycopg.connect(
+        job["address"], autocommit=True, prepare_threshold=1, application_name="bench writer"
+    ) as connection:
         while (number := due.get()) is not None:
             sent[number] = time.time()
             connection.execute(update, [str(number), ids[number % len(ids)]])
