@@ -56,7 +56,12 @@ class Fragment:
         # A list whose length the text depends on is written out.
         options = {"render_postcompile": True}
         compiled = cast("Any", statement).compile(dialect=DIALECT, compile_kwargs=options)
-        renamed = {compiled.bind_names[bind]: name for bind, name in (late or {}).items()}
+        # A condition beside one that nothing meets is left out of the text, and its parameters with it.
+        renamed = {
+            compiled.bind_names[bind]: name
+            for bind, name in (late or {}).items()
+            if bind in compiled.bind_names
+        }
         plain = {name for name, bind in compiled.binds.items() if isinstance(bind.type, PLAIN)}
         pieces, names = _cut(str(compiled), plain)
         open_ = {name for name, bind in compiled.binds.items() if bind.required} | set(renamed)

@@ -111,6 +111,14 @@ def test_arguments_below_nothing_are_not_looked_at(both: Both) -> None:
     assert both(orphan) == {"category": {"parent": None}}
 
 
+def test_a_filter_beside_a_rule_that_shows_nothing_is_compiled(both: Both) -> None:
+    lists = 'channels(channel: "web") { nodes { priceLists { priceList { prices(filter: {startsAt: {eq: "2031-01-01T00:00:00Z"}}) { totalCount } } } } }'
+    shown = both(f"{{ {lists} }}", STOREFRONT)["channels"]["nodes"]
+    assert all(
+        each["priceList"]["prices"] == {"totalCount": 0} for node in shown for each in node["priceLists"]
+    )
+
+
 def test_bails_are_counted_by_cause_and_needless_ones_apart(
     both: Both, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
