@@ -15,6 +15,7 @@ from schema import (
     change,
     customer_erasure,
     mutation,
+    product_search_field,
     query,
     shortcut,
     token,
@@ -29,6 +30,7 @@ from schema import webhook_endpoint as endpoints
 from schema.change import ChangeConnection, FeedEnds
 from schema.document import Prepared
 from schema.job import JobConnection, JobNode
+from schema.product_search_answer import ProductSearchConnection
 from schema.scalar import SCALARS
 from schema.subscription import Subscription
 from schema.webhook_delivery import WebhookDeliveryConnection
@@ -50,6 +52,7 @@ class Root(query.Query):  # type: ignore[misc,valid-type]  # made when it is imp
     webhook_preview: WebhookPreview = webhook_preview.FIELD
     job: JobNode | None = work.SINGLE
     jobs: JobConnection = work.PLURAL
+    product_search: ProductSearchConnection | None = product_search_field.FIELD
 
 
 class Schema(strawberry.Schema):

@@ -18,7 +18,7 @@ from search import query
 from search.engine import UnavailableError
 
 if TYPE_CHECKING:
-    from schema.context import Scope
+    from schema.context import Context, Scope
     from schema.ordinary import Listed
 
 DESCRIPTION = (
@@ -36,11 +36,11 @@ async def page(listed: Listed, text: str) -> Connection[Any]:
     question = query.Question(
         text,
         channel_id=_offered_in(listed),
-        locale=_locale(listed.scope),
+        locale=locale(listed.scope),
         moment=listed.scope.as_of,
         within=await _within(listed),
     )
-    found = await _find(listed.context.extras["search"], question, first=paging.size, after=paging.after)
+    found = await ask(listed.context, question, first=paging.size, after=paging.after)
     nodes = await by_id(listed.context, listed.noun, listed.scope).load_many(
         [hit.product_id for hit in found.hits]
     )
@@ -72,11 +72,11 @@ def _connection(found: query.Found, nodes: list[Any], *, after: bool) -> Connect
     )
 
 
-def _locale(scope: Scope) -> str | None:
+def locale(scope: Scope) -> str | None:
     """The locale whose texts are searched: of a channel the first of the chain that it has."""
     if scope.channel is None:
         return scope.wanted
-    return next((locale for locale in scope.locales if locale in scope.channel.locales), None)
+    return next((each for each in scope.locales if each in scope.channel.locales), None)
 
 
 async def _within(listed: Listed) -> list[int] | None:
@@ -89,7 +89,11 @@ async def _within(listed: Listed) -> list[int] | None:
     return [row["id"] for row in rows]
 
 
-async def _find(index: Any, question: query.Question, *, first: int, after: str | None) -> query.Found:
+async def ask(
+    context: Context, question: query.Question, *, first: int, after: str | None = None
+) -> query.Found:
+    """What the index finds. Raises ``GraphQLError`` with the code SEARCH_UNAVAILABLE while it does not answer."""
+    index = context.extras["search"]
     try:
         return await asyncio.to_thread(query.find, index, question, first=first, after=after)
     except UnavailableError as down:

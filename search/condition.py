@@ -6,7 +6,7 @@ cannot be filtered by, an operator that its type does not have, a value that it 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -251,6 +251,34 @@ SUBJECTS: dict[type[object], str] = {
     Available: "available",
 }
 """What plain conditions are about."""
+
+
+def chosen(conditions: Iterable[Condition], about: str) -> set[object]:
+    """What of a facet was chosen: values as the index keeps them, and bounds."""
+    found: set[object] = set()
+    for each in conditions:
+        if subject(each) == about:
+            found |= _chosen(each)
+    return found
+
+
+def _chosen(said: Condition) -> set[object]:
+    match said:
+        case AllOf(conditions) | AnyOf(conditions):
+            return set().union(*map(_chosen, conditions))
+        case InCategory(ids) | InCollection(ids):
+            return {str(each) for each in ids}
+        case OfType(codes):
+            return set(codes)
+        case OfBrand(names):
+            return {normal(each) for each in names}
+        case Available(available):
+            return {str(int(available))}
+        case AttributeIn(values=values):
+            return {str(each).lower() if isinstance(each, bool) else str(each) for each in values}
+        case AttributeBetween() | PriceBetween():
+            return {said}
+    return set()
 
 
 def _few(given: tuple[Condition, ...]) -> tuple[Condition, ...]:

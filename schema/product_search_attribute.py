@@ -1,0 +1,74 @@
+"""The attributes that a search names: their definitions as the index knows them, and what readers call them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from hub.attribute import Attribute
+from hub.db import Json
+from search.operand import Definition
+
+if TYPE_CHECKING:
+    from schema.context import Context, Scope
+
+DEFINING = tuple(Definition.__dataclass_fields__)
+CODES = sa.bindparam("codes", type_=ARRAY(sa.Text))
+
+
+@dataclass(frozen=True)
+class Named:
+    """An attribute, with its name by locale."""
+
+    id: int
+    definition: Definition
+    name: Json
+
+
+async def named(context: Context, codes: Collection[str]) -> dict[str, Named]:
+    """The attributes of these codes, without those that do not exist."""
+    return await _read(context, Attribute.code == sa.any_(CODES), codes) if codes else {}
+
+
+async def facets(context: Context, most: int) -> dict[str, Named] | None:
+    """The attributes that are counted by unless a question says otherwise; null where they are more than ``most``."""
+    found = await _read(context, Attribute.facet.is_(True), (), most + 1)
+    return found if len(found) <= most else None
+
+
+async def facets_of(context: Context, rows: Collection[Mapping[str, Any]], most: int) -> dict[str, Named]:
+    """Those of them that these products have themselves, the most frequent first, at most so many."""
+    counts: dict[str, int] = {}
+    for row in rows:
+        for code in row["attributes"]:
+            counts[code] = counts.get(code, 0) + 1
+    every = await _read(context, sa.and_(Attribute.facet, Attribute.code == sa.any_(CODES)), counts)
+    by_count = sorted(every, key=lambda code: (-counts[code], code))
+    return {code: every[code] for code in by_count[:most]}
+
+
+async def _read(
+    context: Context, condition: sa.ColumnElement[bool], codes: Collection[str], most: int | None = None
+) -> dict[str, Named]:
+    columns = (Attribute.id, Attribute.name, *(getattr(Attribute, name) for name in DEFINING))
+    statement = sa.select(*columns).where(condition).order_by(Attribute.code).limit(most)
+    given = {"codes": sorted(codes)} if codes else {}
+    rows = await context.database.rows(statement, given)
+    return {row["code"]: Named(row["id"], _definition(row), row["name"]) for row in rows}
+
+
+def _definition(row: Any) -> Definition:
+    return Definition(**{name: row[name] for name in DEFINING})
+
+
+def label(texts: Mapping[str, str], scope: Scope) -> str | None:
+    """A text in the reader's locale, or the first behind it that has one."""
+    return next(_in_order(texts, scope), None)
+
+
+def _in_order(texts: Mapping[str, str], scope: Scope) -> Iterator[str]:
+    return (texts[locale] for locale in scope.locales if texts.get(locale))

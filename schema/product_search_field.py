@@ -1,0 +1,320 @@
+"""``productSearch``: words, filters, facets and an order, answered by the index and told by the database.
+
+It is answered by the ordinary executor: what there is to read depends on what the index finds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+import strawberry
+from strawberry.types.nodes import SelectedField, Selection
+
+from hub.errors import Invalid, Required
+from schema import product_search, product_search_attribute, rule, search_facet_level, search_filter
+from schema import product_search_answer as answers
+from schema.connection import ARGUMENTS, PageInfo, Paging
+from schema.declare import NOUNS, resolved
+from schema.loader import by_id
+from schema.product_search_answer import ProductSearchConnection, SearchStep
+from schema.root import SCOPE, opened
+from schema.search_facet import SearchFacet, SearchFacetInput, SearchFacetKind, Wish, check, wish
+from schema.search_facet_answer import Answering
+from schema.search_filter import ProductSearchFilter, Reading
+from schema.sort import SortDirection
+from schema.spec import Argument
+from search import condition, query
+from search.condition import AllOf
+from search.operand import UNCOMPARABLE
+from search.product import BRANDS
+
+if TYPE_CHECKING:
+    from schema.context import Context, Scope
+    from schema.product_search_attribute import Named
+    from schema.search_facet_level import Level
+
+MOST_DEFAULTS = 40
+"""Attributes that are counted by without being asked for."""
+
+
+@strawberry.enum(description="What the hits of a search are ordered by.")
+class ProductSearchSortField(Enum):
+    """What hits are ordered by."""
+
+    RELEVANCE = strawberry.enum_value("relevance", description="By how well they fit, the best first.")
+    NAME = strawberry.enum_value("name", description="By name, in the reader's locale.")
+    PRICE = strawberry.enum_value("price", description="By the price of the cheapest variant in the channel.")
+    NEWEST = strawberry.enum_value("created", description="By when they were made, the latest first.")
+    CHANGED = strawberry.enum_value(
+        "changed", description="By when they changed last, the latest first. For staff and apps."
+    )
+    ATTRIBUTE = strawberry.enum_value("attribute", description="By an attribute; options by their code.")
+
+
+LATEST_FIRST = (ProductSearchSortField.NEWEST, ProductSearchSortField.CHANGED)
+
+
+@strawberry.input(
+    description="The order of hits. What has no value comes last. In any order but RELEVANCE only those with all words are "
+    "shown, where there are any."
+)
+class ProductSearchSort:
+    """The order of hits."""
+
+    field: ProductSearchSortField = strawberry.field(description="What to order by.")
+    attribute: str | None = strawberry.field(
+        description="Code of the attribute; with ATTRIBUTE, and only then.", default=None
+    )
+    direction: SortDirection | None = strawberry.field(
+        description="Which end comes first; null: ASC, and DESC for NEWEST and CHANGED. Not with RELEVANCE.",
+        default=None,
+    )
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a search asks for. ``facets``: null for those that tell something, empty for none."""
+
+    text: str = ""
+    filter: ProductSearchFilter | None = None
+    facets: Sequence[SearchFacetInput] | None = ()
+    sort: ProductSearchSort | None = None
+    paging: Paging = field(default_factory=Paging)
+    explain: bool = False
+
+
+ASKED = {
+    "query": Argument(
+        type=str | None,
+        description="Words, or a number such as a SKU or GTIN, at most 1,000 characters; null or empty: all products.",
+    ),
+    "filter": Argument(type=ProductSearchFilter | None, description="Which products to take; null for all."),
+    "facets": Argument(
+        type=list[SearchFacetInput] | None,
+        description="What to count the hits by, at most 50; null: what tells something of these hits.",
+    ),
+    "sort": Argument(type=ProductSearchSort | None, description="Their order; null: the best first."),
+    "first": Argument(
+        type=int | None,
+        description="Hits of the page: 0 to 100; 20 without. With 0 only counts are told.",
+    ),
+    "after": ARGUMENTS["after"],
+    "explain": Argument(
+        type=bool,
+        description="Whether to tell what each score is made of. For staff and apps.",
+        default=False,
+    ),
+}
+"""What a search is asked, beside its scope."""
+
+
+async def _answer(_: Any, info: Any, arguments: dict[str, Any]) -> ProductSearchConnection:
+    context: Context = info.context
+    rule.opened(context.viewer, NOUNS["Product"])
+    if arguments["explain"]:
+        answers.refuse_explaining(context.viewer)
+    facets = arguments["facets"]
+    if facets is None and not _selects(info.selected_fields, "facets"):
+        facets = []
+    wanted = Wanted(
+        arguments["query"] or "",
+        arguments["filter"],
+        facets,
+        arguments["sort"],
+        Paging(first=arguments["first"], after=arguments["after"]),
+        arguments["explain"],
+    )
+    return await Search(context, await opened(context, arguments), wanted).answer()
+
+
+def _selects(selections: Sequence[Selection], name: str) -> bool:
+    """Whether a field is selected right below the field that is resolved."""
+    for root in selections:
+        waiting = list(root.selections)
+        while waiting:
+            each = waiting.pop()
+            if isinstance(each, SelectedField):
+                if each.name == name:
+                    return True
+            else:
+                waiting += each.selections
+    return False
+
+
+@dataclass
+class Search:
+    """One search being answered."""
+
+    context: Context
+    scope: Scope
+    wanted: Wanted
+    known: dict[str, Named] = field(default_factory=dict)
+    places: dict[search_filter.Named, int] = field(default_factory=dict)
+    level: Level | None = None
+
+    @property
+    def channel_id(self) -> int | None:
+        """The channel whose offer is searched; null for staff, who search everything unless they want what is listed."""
+        narrowed = self.wanted.filter is not None and self.wanted.filter.listed is True
+        if self.scope.channel is None or (self.context.viewer.sees_unlisted and not narrowed):
+            return None
+        return self.scope.channel.id
+
+    async def answer(self) -> ProductSearchConnection:
+        """The page. Raises ``hub.errors.HubError`` for what cannot be asked so."""
+        wanted, size = self.wanted, self.wanted.paging.size
+        check(wanted.facets or ())
+        conditions = await self._conditions()
+        wishes = await self._wishes(conditions)
+        question = self._question(conditions, wishes)
+        found = await product_search.ask(self.context, question, first=size, after=wanted.paging.after)
+        loader = by_id(self.context, NOUNS["Product"], self.scope)
+        nodes = await loader.load_many([hit.product_id for hit in found.hits])
+
+        async def facets() -> list[SearchFacet]:
+            return await self._facets(conditions, found, wishes, [node.__dict__ for node in nodes if node])
+
+        return self._connection(found, nodes, facets)
+
+    async def _conditions(self) -> AllOf:
+        wanted = self.wanted
+        codes = search_filter.attributes(wanted.filter)
+        codes |= {each.attribute for each in wanted.facets or () if each.attribute is not None}
+        codes |= {wanted.sort.attribute} if wanted.sort and wanted.sort.attribute else set()
+        self.known = await product_search_attribute.named(self.context, codes)
+        named = search_filter.places(wanted.filter)
+        named |= {("category", "code", each.parent) for each in wanted.facets or () if each.parent}
+        self.places = await search_filter.found(self.context, named)
+        reading = Reading(self.scope, self.channel_id is None, self.places)
+        return search_filter.read(wanted.filter, reading)
+
+    async def _wishes(self, conditions: AllOf) -> list[Wish]:
+        asked = self.wanted.facets
+        if asked is None:
+            asked = await self._defaults()
+        wishes = []
+        for each in asked:
+            made = wish(each, self.known.get(each.attribute or ""), self.scope)
+            wishes.append(await self._by_level(made, conditions) if made.given.by is CATEGORY else made)
+        return wishes
+
+    async def _defaults(self) -> list[SearchFacetInput]:
+        kinds = [CATEGORY, SearchFacetKind.BRAND, SearchFacetKind.AVAILABLE]
+        if self.channel_id is not None:
+            kinds.append(SearchFacetKind.PRICE)
+        known = await product_search_attribute.facets(self.context, MOST_DEFAULTS)
+        return [SearchFacetInput(by=kind) for kind in kinds] + self._by_attribute(known or {})
+
+    def _by_attribute(self, known: dict[str, Named]) -> list[SearchFacetInput]:
+        """Facets by attributes that can be counted by; makers are a facet of their own."""
+        self.known |= known
+        return [
+            SearchFacetInput(attribute=code)
+            for code, each in known.items()
+            if code not in BRANDS and each.definition.type not in UNCOMPARABLE
+        ]
+
+    async def _by_level(self, made: Wish, conditions: AllOf) -> Wish:
+        """The facet by category: of the categories on one level alone."""
+        if made.given.parent is not None:
+            start = self.places["category", "code", made.given.parent]
+            self.level = await search_facet_level.level(self.context, start, fixed=True)
+        else:
+            picked = [each for each in conditions.conditions if isinstance(each, condition.InCategory)]
+            alone = picked[0].ids[0] if len(picked) == 1 and len(picked[0].ids) == 1 else None
+            self.level = await search_facet_level.level(self.context, alone, fixed=False)
+        return replace(made, asked=replace(made.asked, only=tuple(self.level.categories)))
+
+    def _question(self, conditions: AllOf, wishes: Sequence[Wish]) -> query.Question:
+        order, descending = self._order()
+        return query.Question(
+            self.wanted.text,
+            channel_id=self.channel_id,
+            locale=product_search.locale(self.scope),
+            moment=self.scope.as_of,
+            filter=conditions,
+            facets=tuple(each.asked for each in wishes),
+            order=order,
+            descending=descending,
+            explain=self.wanted.explain,
+            definitions={code: each.definition for code, each in self.known.items()},
+        )
+
+    def _order(self) -> tuple[str, bool]:
+        sort = self.wanted.sort
+        if sort is None:
+            return "relevance", False
+        by = sort.field
+        if by is ProductSearchSortField.RELEVANCE and sort.direction is not None:
+            raise Invalid("By relevance the best comes first: leave out direction.", ("sort",))
+        if (by is ProductSearchSortField.ATTRIBUTE) != (sort.attribute is not None):
+            raise Required("A sort by ATTRIBUTE names one in attribute, any other names none.", ("sort",))
+        order = f"attribute:{sort.attribute}" if sort.attribute is not None else str(by.value)
+        descending = by in LATEST_FIRST if sort.direction is None else sort.direction is SortDirection.DESC
+        return order, descending
+
+    async def _facets(
+        self, conditions: AllOf, found: query.Found, wishes: list[Wish], rows: list[dict[str, Any]]
+    ) -> list[SearchFacet]:
+        """The facets; where attributes are many, those that the products on the page have are counted afterwards."""
+        answering = Answering(self.context, self.scope, conditions.conditions, rows, self.level)
+        told = await answering.told(wishes, found.facets)
+        if self.wanted.facets is not None:
+            return told
+        if not any(each.known for each in wishes) and rows:
+            more = self._by_attribute(
+                await product_search_attribute.facets_of(self.context, rows, MOST_DEFAULTS)
+            )
+            wishes = [wish(each, self.known[each.attribute or ""], self.scope) for each in more]
+            counted = await product_search.ask(self.context, self._question(conditions, wishes), first=0)
+            told += await answering.told(wishes, counted.facets)
+        return [each for each in told if _tells(each, found.total)]
+
+    def _connection(
+        self, found: query.Found, nodes: list[Any], facets: answers.Facets
+    ) -> ProductSearchConnection:
+        scored = bool(self.wanted.text.strip()) and self._order()[0] == "relevance"
+        edges = answers.edges(found, nodes, self.scope, explained=self.wanted.explain, scored=scored)
+        return ProductSearchConnection(
+            counting=facets,
+            nodes=[each.node for each in edges],
+            edges=edges,
+            page_info=PageInfo(
+                has_next_page=found.has_next,
+                has_previous_page=self.wanted.paging.after is not None,
+                start_cursor=found.hits[0].cursor if found.hits else None,
+                end_cursor=found.hits[-1].cursor if found.hits else None,
+            ),
+            total=answers.total(found),
+            step=SearchStep(found.step.value),
+            did_you_mean=answers.did_you_mean(self.wanted.text, found),
+            spellings=answers.spellings(found),
+            notice=found.notice,
+        )
+
+
+CATEGORY = SearchFacetKind.CATEGORY
+
+
+def _tells(facet: SearchFacet, total: int) -> bool:
+    """Whether a facet can narrow the hits: it has what some have and others have not, was chosen from, or leads deeper."""
+    if any(each.selected or each.has_children for each in facet.values):
+        return True
+    if facet.values:
+        return len(facet.values) > 1 or facet.values[0].count < total
+    return facet.min is not None and facet.min != facet.max
+
+
+FIELD: Any = resolved(
+    "Search for products: by words in the locale of the query, by filters, or both, with counts by facet. A storefront "
+    "searches what is on offer in its channel; staff and apps search everything, and with filter: {listed: true} what a "
+    "storefront finds.",
+    _answer,
+    **ASKED,
+    **SCOPE,
+)
+FIELD.take(FIELD.spec.arguments, {})
+"""The root field, which the query takes in."""
