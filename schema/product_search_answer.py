@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
 from strawberry.types import Info
@@ -12,11 +12,9 @@ from strawberry.types import Info
 from hub.errors import Forbidden
 from schema import rule
 from schema.connection import PageInfo
-from schema.product import Product
 from schema.product_search_attribute import label
 from schema.product_search_variant import matching
 from schema.search_facet import SearchFacet
-from schema.variant import Variant
 from search import analysis, query, wording
 from search.document import PARTS
 from search.fields import CODES
@@ -24,6 +22,11 @@ from search.highlight import highlighted
 
 if TYPE_CHECKING:
     from schema.context import Scope
+    from schema.product import Product  # noqa: TC004 - strawberry loads it by PRODUCT
+    from schema.variant import Variant  # noqa: TC004 - strawberry loads it by VARIANT
+
+# Nouns are declared in an order of their own: nothing else may load them before.
+PRODUCT, VARIANT = strawberry.lazy("schema.product"), strawberry.lazy("schema.variant")
 
 TEXTS = ("name", "description")
 """The fields of a product whose texts are highlighted."""
@@ -124,7 +127,9 @@ def _share(name: str, score: float) -> SearchShare:
     return SearchShare(name=name, field=field, word=word, score=score)
 
 
-async def _matching(root: strawberry.Parent[ProductSearchEdge], info: Info) -> list[Variant]:
+async def _matching(
+    root: strawberry.Parent[ProductSearchEdge], info: Info
+) -> list[Annotated[Variant, VARIANT]]:
     identifiers = root.found.text.identifiers if root.found.text else ()
     return await matching(info.context, root.scope, root.hit.product_id, identifiers)
 
@@ -141,14 +146,14 @@ class ProductSearchEdge:
     cursor: str = strawberry.field(
         description="Names this place in this search; give it as after, with the same other arguments."
     )
-    node: Product = strawberry.field(description="The product.")
+    node: Annotated[Product, PRODUCT] = strawberry.field(description="The product.")
     score: float | None = strawberry.field(
         description="How well it fits, for comparing hits of one search; null without words and in another order."
     )
     highlights: list[SearchHighlight] = strawberry.field(
         resolver=_highlights, description="Where its texts say what was searched."
     )
-    matching_variants: list[Variant] = strawberry.field(
+    matching_variants: list[Annotated[Variant, VARIANT]] = strawberry.field(
         resolver=_matching,
         description="Its variants whose SKU, GTIN or MPN is what was typed; empty for a search by words.",
     )
@@ -173,7 +178,7 @@ class ProductSearchConnection:
 
     counting: strawberry.Private[Facets]
 
-    nodes: list[Product] = strawberry.field(description="The products of the page.")
+    nodes: list[Annotated[Product, PRODUCT]] = strawberry.field(description="The products of the page.")
     edges: list[ProductSearchEdge] = strawberry.field(
         description="The products of the page, each with its cursor, score and highlights."
     )
