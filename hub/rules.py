@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from hub import erasure
+from hub import erasure, search_rule
 from hub.db import raw
 
 TREE = """
@@ -186,6 +186,7 @@ def install(connection: sa.Connection) -> None:
         USED,
         OPTION_USED,
         FORM,
+        search_rule.REVISIONS,
         erasure.statements(),
     ]
     for script in scripts:

@@ -26,7 +26,7 @@ from hub.viewer import ERASE, PREVIEW, Kind, Verb, Viewer
 
 KINDS = ("staff", "app", "storefront", "customer")
 PREFIXES = {"staff": "hubs", "app": "huba", "storefront": "hubp", "customer": "hubc"}
-SCOPES = ("catalogue", "customers", "orders", "stock", "settings", "webhooks", "feed")
+SCOPES = ("catalogue", "customers", "orders", "stock", "settings", "webhooks", "feed", "search")
 VERBS: tuple[Verb, ...] = get_args(Verb)
 
 EVERY_SCOPE = tuple(f"{family}:{verb}" for family in SCOPES for verb in VERBS)

@@ -210,6 +210,13 @@ def address_snapshot(value: Any) -> dict[str, str]:
     return {name: line(one) for name, one in value.items() if one is not None}
 
 
+def search_rules(value: Any) -> dict[str, Any]:
+    """Rules of search by kind; ``hub.search_rule_check`` looks into them."""
+    if not isinstance(value, dict):
+        raise Invalid(f"{shown(value)} are not rules of search: give lists of them by kind.")
+    return value
+
+
 def one_of(*choices: str) -> Check:
     """A check that a value is one of a few words."""
 
@@ -248,6 +255,7 @@ CHECKS: dict[str, Check] = {
     "email": email,
     "phone": phone,
     "rules": rules,
+    "search_rules": search_rules,
     "address_snapshot": address_snapshot,
     "unit": unit_code,
     "unit_family": one_of(*unit.FAMILIES),

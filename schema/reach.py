@@ -15,7 +15,6 @@ from hub.db import Json
 from hub.draft import shapes
 from hub.errors import Forbidden, HubError, Path
 from hub.listing import Listing
-from hub.order import Order
 from hub.reference import Directory, Way, way
 from hub.registry import Part
 from hub.viewer import Viewer
@@ -96,16 +95,24 @@ def _named(part: Part, row: Json, path: Path = ()) -> Iterator[Named]:
 
 def _own(tx: sa.Connection, viewer: Viewer, part: Part, rows: Sequence[Json]) -> list[HubError | None]:
     """For each row whether the object that it is about belongs to another channel."""
-    if part.name not in (*BOUND, "order"):
+    if part.name not in (*BOUND, "order", "search_rule_set"):
         return [None] * len(rows)
     numbers = _find(tx, part, rows)
     channels = _channels(tx, part, [number for number in numbers if number is not None])
-    # A new order names its channel; a new channel or price list belongs to none that the token is bound to.
-    new = None if part.name == "order" else beyond(part.name, {})
     return [
-        new if number is None else _foreign(viewer, part, row, channels.get(number, set()))
+        _new(part, row) if number is None else _foreign(viewer, part, row, channels.get(number, set()))
         for row, number in zip(rows, numbers, strict=True)
     ]
+
+
+def _new(part: Part, row: Json) -> HubError | None:
+    """A new order names its channel; a new channel or price list belongs to none that the token is bound to.
+
+    Rules of search without a channel would hold in all of them.
+    """
+    if part.name == "order" or (part.name == "search_rule_set" and row.get("channel") is not None):
+        return None
+    return beyond(part.name, {})
 
 
 def _foreign(viewer: Viewer, part: Part, row: Json, channels: set[int]) -> HubError | None:
@@ -121,8 +128,9 @@ def _channels(tx: sa.Connection, part: Part, numbers: Sequence[int]) -> dict[int
         return {number: {number} for number in numbers}
     if part.name == "price_list":
         return _sellers(tx)
-    statement = sa.select(Order.id, Order.channel_id).where(Order.id.in_(numbers))
-    return {number: {channel} for number, channel in tx.execute(statement)}
+    table = part.table
+    statement = sa.select(table.c.id, table.c.channel_id).where(table.c.id.in_(numbers))
+    return {number: {channel} for number, channel in tx.execute(statement) if channel is not None}
 
 
 def _find(tx: sa.Connection, part: Part, rows: Sequence[Json]) -> list[int | None]:

@@ -18,6 +18,7 @@ from search.entry import by_name
 from search.facet import FacetAsked
 from search.fields import STAFF
 from search.operand import NUMBERS, UNCOMPARABLE, Definition
+from search.rule import NONE, Applied, Redirect, Rules
 from search.wanted import Steering, Text
 from search.weights import SHIPPED, Weights
 
@@ -56,7 +57,7 @@ class Question:
     ``filter``, ``facets`` and ``order`` name.
     ``order``: ``relevance``, ``name``, ``price``, ``newest``, ``created``, ``changed``, or ``attribute:<code>``. In any
     order but relevance only those with all words are shown, where there are any: a cheap product that has but one of them
-    would come first.
+    would come first. ``rules``: what staff decided; ``steering``: words in place of theirs.
     """
 
     text: str
@@ -71,6 +72,7 @@ class Question:
     explain: bool = False
     definitions: Mapping[str, Definition] = field(default_factory=dict)
     steering: Steering | None = None
+    rules: Rules = NONE
     weights: Weights = SHIPPED
 
     @property
@@ -95,7 +97,8 @@ class Found:
 
     ``total`` counts all hits; where it is not ``exact``, there are more. ``facets`` by subject. ``text``: the question's
     words as they were searched, for highlights. ``spellings``: what was corrected. ``notice``: a sentence where the
-    question holds nothing that can be searched. ``engine_seconds``: what of the time was the engine's.
+    question holds nothing that can be searched. ``engine_seconds``: what of the time was the engine's. ``redirect``:
+    where staff lead the question; null: nowhere else. ``applied``: the rules that held.
     """
 
     hits: tuple[Hit, ...]
@@ -108,6 +111,8 @@ class Found:
     spellings: Mapping[str, list[str]] = field(default_factory=dict)
     notice: str | None = None
     engine_seconds: float | None = None
+    redirect: Redirect | None = None
+    applied: tuple[Applied, ...] = ()
 
 
 def find(index: Index, question: Question, *, first: int, after: str | None = None) -> Found:
@@ -131,12 +136,15 @@ class _Finding:
         self._spellings: dict[str, list[str]] = {}
         self._step: Step | None = None
         self._full = False
-        if after:
+        if after is not None:
             said = cursor.decode(after, self._tag)
             self._anchor, self._spellings, self._step = said.anchor, said.spellings, Step(said.step)
         if (self._anchor.rank if self._anchor else 0) + first > DEEPEST:
             raise Limit(f"A search shows its first {DEEPEST} hits: ask for more precise words.", ("after",))
-        self._text = wanted.read(question.text, _tongues(question), question.steering)
+        self._text = wanted.read(
+            question.text, _tongues(question), question.steering or question.rules.steering
+        )
+        self._ruling = question.rules.at(question.text, question.moment or datetime.now(UTC))
         self._facets = facet.checked(question.facets, question.ground)
         self._sort = _sort(question)
         self._filters, self._chosen = _filters(question, set(self._facets))
@@ -170,11 +178,20 @@ class _Finding:
         """The hits, and whether the best one has all words; in another order than by score a question of its own says so."""
         if query is None or self._sort.field == "score":
             ranked = self._ask(reader, query)
-            self._full = self._is_full(ranked)
+            self._full = self._step is not None or self._answers(reader, query, ranked)
             return ranked
-        best = self._timed(reader, Ask(query, filters=(*self._filters, *self._chosen.values()), size=1))
-        self._full = self._is_full(best)
+        self._full = self._ruling.pins or self._is_full(self._best(reader, query))
         return self._ask(reader, _strict(query) if self._full else query)
+
+    def _answers(self, reader: Reader, query: Clause | None, ranked: Ranked) -> bool:
+        """Whether the hits are what was asked for: they have all words, or staff named them. Rules change scores."""
+        if not self._ruling.scores:
+            return self._is_full(ranked)
+        return self._ruling.pins or (query is not None and self._is_full(self._best(reader, query)))
+
+    def _best(self, reader: Reader, query: Clause) -> Ranked:
+        filters = (*self._filters, *self._chosen.values())
+        return self._timed(reader, Ask(query, filters=filters, size=1))
 
     def _is_full(self, ranked: Ranked) -> bool:
         return bool(ranked.places) and ranked.places[0].score >= self._question.weights.every
@@ -191,7 +208,8 @@ class _Finding:
         self._spellings = spellings
         return self._found(ranked, Step.RESPELLED, text)
 
-    def _ask(self, reader: Reader, query: Clause | None) -> Ranked:
+    def _ask(self, reader: Reader, said: Clause | None) -> Ranked:
+        query = self._ruling.over(said)
         if query is None:
             return Ranked((), 0)
         asked = Ask(
@@ -237,6 +255,8 @@ class _Finding:
             text=text,
             spellings=self._spellings,
             engine_seconds=self._seconds,
+            redirect=self._ruling.redirect,
+            applied=self._ruling.applied,
         )
 
     def _hit(self, place: Place, rank: int, step: Step) -> Hit:

@@ -18,6 +18,10 @@ SHORTEST_NUMBER = 4
 """Letters and digits of the shortest part of a question that is tried as an identifier."""
 
 
+LONGEST_PHRASE = 6
+"""Words of the longest phrase that has synonyms."""
+
+
 @dataclass(frozen=True)
 class Wanted:
     """One word of a question. ``others``: what may stand for it, each one or more words.
@@ -34,8 +38,8 @@ class Wanted:
 class Steering:
     """What staff decided for a channel and locale, as far as words go.
 
-    ``synonyms``: word or phrase, in lower case → what also counts as it. ``stop_words``: words to skip, beside the
-    language's own.
+    ``synonyms``: word or phrase, in lower case or as terms of the language with a space between → what also counts as
+    it. ``stop_words``: words to skip, in lower case or as terms, beside the language's own.
     """
 
     synonyms: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -78,17 +82,37 @@ def read(text: str, tongues: tuple[str, ...], steering: Steering | None = None) 
         )
     steering = steering or Steering()
     meant = [word for word in said if not _skipped(word, tongues[0], steering)]
-    words = [Wanted(word, _others(word, steering)) for word in meant or said]
+    others = _others([word.text for word in analysis.words(text)], tongues[0], steering)
+    words = [Wanted(word, others.get(word, ())) for word in meant or said]
     return Text(tuple(words), tongues, identifier.asked(text), _numbers(text), tuple(said))
 
 
 def _skipped(word: str, tongue: str, steering: Steering) -> bool:
-    return word in steering.stop_words or analysis.is_stop_word(word, tongue)
+    ruled = word in steering.stop_words or analysis.term(word, tongue) in steering.stop_words
+    return ruled or analysis.is_stop_word(word, tongue)
 
 
-def _others(word: str, steering: Steering) -> tuple[tuple[str, ...], ...]:
-    named = (steering.synonyms.get(word, ()),)
-    return tuple(tuple(each.text for each in analysis.words(other)) for others in named for other in others)
+def _others(said: list[str], tongue: str, steering: Steering) -> dict[str, tuple[tuple[str, ...], ...]]:
+    """What may stand for words. What stands for a phrase stands for each word of it: who has it, has all of them."""
+    found: dict[str, list[tuple[str, ...]]] = {}
+    if not steering.synonyms:
+        return {}
+    for length in range(1, LONGEST_PHRASE + 1):
+        for start in range(len(said) - length + 1):
+            phrase = said[start : start + length]
+            for other in _named(phrase, tongue, steering):
+                for word in phrase:
+                    known = found.setdefault(word, [])
+                    if other not in known:
+                        known.append(other)
+    return {word: tuple(others) for word, others in found.items()}
+
+
+def _named(phrase: list[str], tongue: str, steering: Steering) -> list[tuple[str, ...]]:
+    ways = {" ".join(phrase), " ".join(analysis.term(word, tongue) for word in phrase)}
+    named = (other for way in sorted(ways) for other in steering.synonyms.get(way, ()))
+    others = (tuple(each.text for each in analysis.words(other)) for other in named)
+    return [other for other in others if other]
 
 
 def _numbers(text: str) -> tuple[str, ...]:

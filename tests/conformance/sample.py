@@ -240,6 +240,7 @@ VALUES: dict[str, Callable[[str, int], Any]] = {
     "texts": lambda name, number: [{"locale": locale, "text": f"{name} {number}"} for locale in ("en", "de")],
     "attributes": lambda _, number: [{"code": SYSTEM, "value": {"text": f"value {number}"}}],
     "rules": lambda _, number: {"max_length": 1000 + number},
+    "search_rules": lambda _, number: {"stopWords": [f"word {number}"]},
     "address_snapshot": lambda _, number: {"name": f"Name {number}", "city": "Wien", "country": "AT"},
     "text": lambda name, number: f"{name} {number}",
     "line": lambda name, number: f"{name} {number}",
