@@ -24,7 +24,7 @@ LONGEST_WORD = 60
 LAST_LETTER = 0x20000
 """Beyond it Unicode has no marks that are part of words."""
 
-RULES = 2
+RULES = 3
 """Raised by hand when terms are made in another way."""
 
 

@@ -47,6 +47,8 @@ class Facts:
     """What of a product is filtered and counted and is no attribute.
 
     ``categories`` and ``collections``: ids, categories with their ancestors. ``brands``: option names and texts.
+    ``kinds``: by locale, the names of its product type and of the categories that it is put in itself;
+    ``above``: those of the categories above them.
     ``listed``: for staff, ids of the channels that it is on offer in now. ``created``: when the product was made;
     ``updated`` and ``actor``: for staff, when it changed last, and by whom.
     """
@@ -55,6 +57,8 @@ class Facts:
     categories: tuple[int, ...] = ()
     collections: tuple[int, ...] = ()
     brands: tuple[str, ...] = ()
+    kinds: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    above: dict[str, tuple[str, ...]] = field(default_factory=dict)
     listed: tuple[int, ...] = ()
     created: datetime | None = None
     updated: datetime | None = None

@@ -83,10 +83,25 @@ def _keywords(document: Document) -> dict[str, list[str]]:
         "collections": [str(number) for number in facts.collections],
         "listed": [str(number) for number in facts.listed],
         "actors": [facts.actor] if facts.actor else [],
-        "heads": distinct(each for tongue, title in titles for each in head.heads(title, tongue)),
+        "heads": distinct(_heads(document)),
+        "kinds": distinct(_kinds(document)),
         "joined": distinct(each for tongue, title in titles for each in joined(title, tongue)),
         "vocabulary": distinct(_vocabulary(document)),
     }
+
+
+def _heads(document: Document) -> Iterator[str]:
+    for locale, parts in document.texts.items():
+        kinds = {*document.facts.kinds.get(locale, ()), *document.facts.above.get(locale, ())}
+        said = [text for part in ("labels", "details") for text in parts.get(part, ()) if text not in kinds]
+        for title in parts.get("title", ()):
+            yield from head.heads(title, language.of(locale), said, document.facts.brands)
+
+
+def _kinds(document: Document) -> Iterator[str]:
+    for locale, names in document.facts.kinds.items():
+        for name in names:
+            yield from head.kinds(name, language.of(locale))
 
 
 def joined(text: str, tongue: str) -> Iterator[str]:

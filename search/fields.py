@@ -24,6 +24,7 @@ KEYWORDS = (
     "listed",
     "actors",
     "heads",
+    "kinds",
     "joined",
     "vocabulary",
 )

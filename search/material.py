@@ -157,7 +157,7 @@ def _categories(wanted: sa.ColumnElement[Any]) -> sa.Executable:
     above = sa.select(held.c.product_id, Category.parent_id).join(Category, Category.id == held.c.category_id)
     held = held.union(above.where(Category.parent_id.is_not(None)))
     return (
-        sa.select(held.c.product_id, Category.id, Category.name)
+        sa.select(held.c.product_id, Category.id, Category.parent_id, Category.name)
         .join(Category, Category.id == held.c.category_id)
         .order_by(held.c.product_id, Category.id)
     )

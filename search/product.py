@@ -85,6 +85,7 @@ def _facts(product: sa.RowMapping, place: Place, material: Material) -> Facts:
         categories=tuple(row["id"] for row in material.categories[number]),
         collections=tuple(row["collection_id"] for row in material.collections[number]),
         brands=tuple(_brands(product, place, material)),
+        **_kinds(product, place, material),
         created=product["created_at"],
     )
     if place.id is not None:
@@ -93,6 +94,22 @@ def _facts(product: sa.RowMapping, place: Place, material: Material) -> Facts:
     return replace(
         shared, listed=tuple(sorted(listed)), updated=product["updated_at"], actor=product["actor"]
     )
+
+
+def _kinds(product: sa.RowMapping, place: Place, material: Material) -> dict[str, dict[str, tuple[str, ...]]]:
+    """What kind of thing the product is, and what the categories above its own are called, by locale."""
+    rows = material.categories[product["id"]]
+    parents = {row["parent_id"] for row in rows}
+    own = [product["type_name"], *(row["name"] for row in rows if row["id"] not in parents)]
+    above = [row["name"] for row in rows if row["id"] in parents]
+    return {"kinds": _by_locale(own, place), "above": _by_locale(above, place)}
+
+
+def _by_locale(names: list[Json], place: Place) -> dict[str, tuple[str, ...]]:
+    found = {
+        code: distinct(wording.shown(name, view) for name in names) for code, view in place.views.items()
+    }
+    return {code: tuple(said) for code, said in found.items() if said}
 
 
 def _brands(product: sa.RowMapping, place: Place, material: Material) -> list[str]:

@@ -118,6 +118,7 @@ def _tiers(text: Text, words: list[Clause], weights: Weights) -> Iterator[Clause
     wanted = head.asked(text.said, tongue)
     if wanted:
         yield Named("head noun", Always(Term("heads", wanted), weights.head))
+        yield Named("kind", Always(Term("kinds", wanted), weights.kind))
     yield Named("brand", Always(OneOf("brands", tuple(_brands(text.plain))), weights.brand))
     if len(words) > 1:
         terms = tuple(analysis.term(word, tongue) for word in text.plain)

@@ -14,7 +14,7 @@ class Weights:
 
     ``tie``: the share of a word's other parts in its score, beside its best one. ``identified``: the question is one of
     the product's numbers. ``begun``: such a number begins so. ``numbered``: a part of the question is such a number.
-    ``every``: the product has all words. ``head``: it is what the question is for. ``brand``: of the maker that is
+    ``every``: the product has all words. ``head``: it is what the question is for, by its name; ``kind``: by its product type or category. ``brand``: of the maker that is
     named. ``phrase``: its name has the words side by side. ``exact``: it has them in the form that was typed.
     ``joined``: it writes two words as one, or one as two. ``respelled``: the share that a corrected word counts.
     """
@@ -30,6 +30,7 @@ class Weights:
     numbered: float = 1_000.0
     every: float = 500.0
     head: float = 30.0
+    kind: float = 20.0
     brand: float = 25.0
     phrase: float = 15.0
     exact: float = 10.0
