@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from hub import registry, value
 from hub.db import Json
 from hub.errors import HubError, Invalid, Path
-from hub.field import Field
+from hub.field import Condition, Field
 from hub.reference import Way, way
 from hub.registry import Part
 from hub.row import default
@@ -22,7 +22,8 @@ from hub.row import default
 class Draft:
     """What an input says of one row.
 
-    ``values`` by column; ``references`` by column, until they are resolved into ``values``; ``parts`` by collection.
+    ``values`` by column; ``references`` by column, until they are resolved into ``values``; ``parts`` by collection;
+    ``conditions``: what the stored row must be like.
     ``current`` is the stored row that it is about, null for a new one.
     """
 
@@ -36,6 +37,7 @@ class Draft:
     attributes: list[Any] | None = None
     axes: dict[str, Any] | None = None
     parts: dict[str, list[Draft]] = field(default_factory=dict)
+    conditions: dict[str, Any] = field(default_factory=dict)
     current: Mapping[str, Any] | None = None
     errors: list[HubError] = field(default_factory=list)
 
@@ -68,6 +70,7 @@ class Shape:
 
     fields: dict[str, tuple[sa.Column[Any], Field]]
     collections: dict[str, Part]
+    conditions: dict[str, Condition]
 
 
 @cache
@@ -80,7 +83,7 @@ def shapes() -> dict[str, Shape]:
         below = {child.kept.collection or "": child for child in registry.children(each)}
         if each.is_root or each.name == "variant":
             below["external_ids"] = named["external_id"]
-        found[each.name] = Shape(each.fields(), below)
+        found[each.name] = Shape(each.fields(), below, getattr(each.model, "__conditions__", {}))
     return found
 
 
@@ -94,6 +97,8 @@ def read(part: Part, row: Json, path: Path = (), parent: Draft | None = None) ->
             _take(draft, name, given, *shape.fields[name])
         elif name in shape.collections:
             _take_list(draft, name, given, shape.collections[name])
+        elif name in shape.conditions:
+            _take_condition(draft, name, given, shape.conditions[name])
         elif name == "remove" and parent is not None:
             draft.remove = bool(given)
         elif name != "id":
@@ -126,6 +131,15 @@ def _take(draft: Draft, name: str, given: Any, column: sa.Column[Any], declared:
             draft.values[column.name] = value.CHECKS[kind_of(column, declared)](given)
         except HubError as wrong:
             draft.refuse(wrong, name)
+
+
+def _take_condition(draft: Draft, name: str, given: Any, declared: Condition) -> None:
+    if given is None:
+        return
+    try:
+        draft.conditions[name] = value.CHECKS[declared.kind](given)
+    except HubError as wrong:
+        draft.refuse(wrong, name)
 
 
 def kind_of(column: sa.Column[Any], declared: Field) -> str:

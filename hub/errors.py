@@ -21,6 +21,7 @@ class Code(StrEnum):
     IN_USE = "IN_USE"
     LIMIT = "LIMIT"
     GONE = "GONE"
+    OUT_OF_STOCK = "OUT_OF_STOCK"
 
 
 class HubError(Exception):
@@ -101,3 +102,9 @@ class Gone(HubError):
     """It was there once, and the hub keeps it no longer."""
 
     code = Code.GONE
+
+
+class OutOfStock(HubError):
+    """More is asked for than can be promised."""
+
+    code = Code.OUT_OF_STOCK

@@ -19,3 +19,14 @@ class Field:
     required: bool = False
     name: str | None = None
     kind: str | None = None
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What an input may ask of the stored row, without being stored itself (``__conditions__`` of a model, by field name).
+
+    ``kind``: how it is checked, a name in ``hub.value``. ``says``: its description. The model's ``complete`` refuses.
+    """
+
+    kind: str
+    says: str

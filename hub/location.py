@@ -1,4 +1,4 @@
-"""Locations: the places that hold stock."""
+"""Locations: the places that hold stock, and which of them serve a channel."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import ClassVar
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped
 
-from hub.db import Base, Id, Json, written
+from hub.db import Base, Id, Json, belongs, written
 from hub.provenance import Sourced
 from hub.registry import Kept, KeptModel
 
@@ -22,3 +22,20 @@ class Location(KeptModel, Sourced, Base):
     id: Mapped[Id]
     code: Mapped[str] = written(unique=True, required=True, kind="code")
     name: Mapped[Json] = written(server_default="{}", kind="texts")
+
+
+class ChannelLocation(KeptModel, Sourced, Base):
+    """A location that serves a channel; a channel that names none is served by all. The first one promises first."""
+
+    __tablename__ = "channel_location"
+    __kept__: ClassVar[Kept] = Kept(
+        "channel", scope="settings", root="channel_id", collection="locations", match=("location",)
+    )
+    __table_args__ = (sa.UniqueConstraint("channel_id", "location_id"),)
+
+    id: Mapped[Id]
+    channel_id: Mapped[int] = belongs("channel.id")
+    location_id: Mapped[int] = written(
+        sa.ForeignKey("location.id"), refers="location", name="location", required=True, index=True
+    )
+    position: Mapped[int] = written(server_default="0")

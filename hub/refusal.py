@@ -12,7 +12,8 @@ import sqlalchemy as sa
 from psycopg import errors as pg
 
 from hub.draft import Draft
-from hub.errors import Conflict, Duplicate, HubError, InUse, Invalid, NotFound, Path
+from hub.errors import Conflict, Duplicate, HubError, InUse, Invalid, NotFound, OutOfStock, Path
+from hub.stock_rules import OUT_OF_STOCK
 
 _DETAIL = re.compile(r"\((?P<columns>.*?)\)=\((?P<values>.*?)\)(?= |$)")
 
@@ -26,7 +27,18 @@ SAID: dict[str, str] = {
     "ck_order_total": "The order's total is not subtotal + shipping (+ tax where it is not included).",
     "ck_order_line_total": "A line's total is not quantity × unit price − discount.",
     "ck_order_line_quantity": "A line has no quantity: give 1 or more.",
+    "ck_order_line_fulfilled": "A line would hold fewer pieces than were sent or cancelled of it: give more.",
+    "ck_order_line_returned": "More pieces of a line would have come back than were sent.",
+    "ck_refund_amount": "A refund is of nothing: give an amount above 0.",
+    "ck_refund_line_amount": "A refund's line is of nothing: give an amount above 0.",
+    "ck_order_payment_amount": "A payment is negative: make a refund.",
+    "ck_fulfilment_line_quantity": "A line has no quantity: give 1 or more.",
+    "ck_order_return_line_quantity": "A line has no quantity: give 1 or more.",
     "ck_stock_reserved": "The reserved quantity is negative.",
+    "ck_stock_safety": "The safety stock is negative.",
+    "ck_stock_reorder": "The reorder point is negative, or the quantity to order is not above zero.",
+    "ck_stock_incoming_quantity": "A delivery expects no pieces: give 1 or more, or remove it.",
+    "uq_stock_movement_document": "Two rows stand on the same line of a document: give each its own line.",
     "ck_category_parent": "A category cannot be its own parent.",
     "ck_company_parent": "A company cannot be its own parent.",
     "ck_attribute_unit_family": "A measurement needs a unit family, and only a measurement has one.",
@@ -59,6 +71,8 @@ def of(error: sa.exc.DBAPIError) -> HubError:
         return _foreign(original, name)
     if isinstance(original, pg.CheckViolation | pg.ExclusionViolation):
         return Invalid(SAID.get(name) or _checked(original, name))
+    if original.sqlstate == OUT_OF_STOCK:
+        return OutOfStock(original.diag.message_primary or str(original))
     if isinstance(original, pg.RaiseException | pg.NotNullViolation | pg.DataException):
         return Invalid(original.diag.message_primary or str(original))
     if retryable(error):

@@ -143,7 +143,7 @@ def roots() -> list[Part]:
 
 def children(parent: Part) -> list[Part]:
     """The tables whose rows an input writes inside ``parent``."""
-    return [each for each in parts() if not each.is_root and _hangs_on(each) == parent.name]
+    return [each for each in parts() if not each.is_root and each.fields() and _hangs_on(each) == parent.name]
 
 
 def _hangs_on(child: Part) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from hub import erasure, search_rule
+from hub import erasure, order_rules, search_rule, stock_rules
 from hub.db import raw
 
 TREE = """
@@ -181,12 +181,14 @@ def install(connection: sa.Connection) -> None:
         TREE.format(table="company", title="Company"),
         *(SLUG.format(table=table) for table in ("product", "category", "collection")),
         SUMS,
+        *order_rules.scripts(),
         FIXED,
         *(FIXED_COLUMN.format(table=table, column=column) for table, column in FIXED_COLUMNS),
         USED,
         OPTION_USED,
         FORM,
         search_rule.REVISIONS,
+        *stock_rules.scripts(),
         erasure.statements(),
     ]
     for script in scripts:

@@ -217,6 +217,15 @@ def search_rules(value: Any) -> dict[str, Any]:
     return value
 
 
+def document(value: Any) -> dict[str, str]:
+    """What another system calls the paper that a movement stands on: system, id, and the line where it has several."""
+    if not isinstance(value, dict) or not {"system", "id"} <= set(value) <= {"system", "id", "line"}:
+        raise Invalid(
+            f"{shown(value)} is not a document: give its system and id, and its line where it has several."
+        )
+    return {name: key(value[name]) for name in ("system", "id", "line") if value.get(name) is not None}
+
+
 def one_of(*choices: str) -> Check:
     """A check that a value is one of a few words."""
 
@@ -257,6 +266,7 @@ CHECKS: dict[str, Check] = {
     "rules": rules,
     "search_rules": search_rules,
     "address_snapshot": address_snapshot,
+    "document": document,
     "unit": unit_code,
     "unit_family": one_of(*unit.FAMILIES),
     "attribute_type": one_of(
@@ -268,6 +278,11 @@ CHECKS: dict[str, Check] = {
     "contact_type": one_of("email", "phone"),
     "order_status": one_of(
         "draft", "placed", "confirmed", "partly_fulfilled", "fulfilled", "cancelled", "closed"
+    ),
+    "payment_state": one_of("authorized", "captured", "failed", "voided"),
+    "fulfilment_status": one_of("shipped", "delivered", "lost"),
+    "return_reason": one_of(
+        "changed_mind", "damaged", "defective", "data_wrong", "wrong_item", "late", "not_delivered", "other"
     ),
 }  # fmt: skip
 """The checks by kind. ``attributes`` and ``axes`` are not here: they need the attributes' definitions."""

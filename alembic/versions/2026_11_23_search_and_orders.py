@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql
 
 from alembic import op
 
-revision = "24b7facb2dec"
+revision = "78499ff1c5cd"
 down_revision = "c650000cf886"
 branch_labels = None
 depends_on = None
