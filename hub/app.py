@@ -22,9 +22,10 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 import hub.relay
 import search.app
+import search.figures
 import webhooks.app
 import webhooks.erasure
-from hub import health, listening, migrations
+from hub import health, listening, migrations, search_event
 from hub.config import Settings
 from hub.db import Database
 from hub.errors import HubError
@@ -37,6 +38,7 @@ from schema.desk import Desk
 from schema.download import Downloads
 from schema.router import Endpoint
 from search.engine import Index
+from search.recording import Recorder
 from webhooks import event, figures
 from webhooks.figures import Figures
 
@@ -61,9 +63,16 @@ def create_app(settings: Settings, *, relay: bool = True) -> FastAPI:
     sending = Figures(database)
     desk = Desk(database)
     endpoint = _endpoint(database, settings, index, desk)
-    metrics = Metrics(database, sending, desk, endpoint.execution.figures)
+    searching = search.figures.SearchFigures(database, index)
+    metrics = Metrics(database, sending, desk, endpoint.execution.figures, searching)
     lifespan = _lifespan(
-        database, lambda: start_relay(database, settings, sending) if relay else hub.relay.hear(database)
+        database,
+        lambda: _stopping(
+            [
+                endpoint.extras["recorder"].close,
+                start_relay(database, settings, sending) if relay else hub.relay.hear(database),
+            ]
+        ),
     )
     app = FastAPI(title="Commerce hub", openapi_url=None, lifespan=lifespan)
     app.add_middleware(Measured, metrics=metrics)
@@ -220,21 +229,16 @@ def _lifespan(
 def _endpoint(database: Database, settings: Settings, index: Index, desk: Desk) -> Endpoint:
     extras = {
         "desk": desk,
-        "erasers": (webhooks.erasure.erase,),
+        "erasers": (webhooks.erasure.erase, search_event.erase),
         "search": index,
+        "recorder": Recorder(database, settings.secret, settings.search_event_share),
         "webhook_networks": settings.webhook_allowed_networks,
     }
     return Endpoint(schema(), database, settings.secret, development=settings.development, extras=extras)
 
 
 def _checks(database: Database, settings: Settings, index: Index) -> dict[str, Check]:
-    def searchable() -> str:
-        found = search.app.ready(database, index)
-        if found.problem:
-            raise health.UnreadyError(found.problem)
-        return f"Search answers from {found.documents} documents, {found.lag or 0} changes behind."
-
-    return _relay_checks(database, settings) | {"search": searchable}
+    return _relay_checks(database, settings) | {"search": lambda: search.figures.check(database, index)}
 
 
 def _relay_checks(database: Database, settings: Settings) -> dict[str, Check]:

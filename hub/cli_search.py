@@ -15,6 +15,9 @@ app = typer.Typer(help="The search index.", no_args_is_help=True)
 park = typer.Typer(help="Documents that the engine refused.", no_args_is_help=True)
 app.add_typer(park, name="park")
 
+STILL_SECONDS = 10
+"""A build that did not go on for so long is said to stand still."""
+
 SHOWN = 20
 """Faults and refused documents that are printed one by one."""
 
@@ -117,12 +120,26 @@ def _status(database: Database, index: Index) -> None:
 
     found = ready(database, index)
     behind = "never began" if found.lag is None else f"{found.lag} changes behind"
+    health = f" Health: {found.health}." if found.health else ""
     typer.echo(
-        f"Engine: {index.engine}. Index: {index.current() or 'none'}. Documents: {found.documents}. {behind.capitalize()}."
-        f" Queued: {found.queued}. Parked: {found.parked}."
+        f"Engine: {found.engine}.{health} Index: {found.generation or 'none'}. Documents: {found.documents}."
+        f" {behind.capitalize()}, {found.stale_seconds:.0f} s. Queued: {found.queued}. Parked: {found.parked}."
     )
-    if found.stale:
-        typer.echo("Its documents were made by other rules than this version's: run hub search rebuild.")
+    if found.outdated:
+        typer.echo(
+            "Its documents were made by other rules than this version's: the relay builds another index."
+        )
+    if found.build:
+        still = (
+            f", still for {found.build.still_seconds:.0f} s"
+            if found.build.still_seconds > STILL_SECONDS
+            else ""
+        )
+        typer.echo(
+            f"Building {found.build.generation}: {found.build.stage}, {found.build.done} of {found.build.total} products{still}."
+        )
+    if found.trouble:
+        typer.echo(f"Nothing is indexed for {found.trouble.seconds:.0f} s: {found.trouble.reason}", err=True)
     if found.problem:
         typer.echo(found.problem, err=True)
         raise typer.Exit(1)
@@ -144,14 +161,14 @@ def _park_list(database: Database, _: Index) -> None:
     from search import queue
 
     with database.read() as tx:
-        rows = queue.parked(tx)
-    for row in rows[:SHOWN]:
+        rows, total = queue.parked(tx, SHOWN), queue.parked_count(tx)
+    for row in rows:
         place = f"channel {ids.encode('channel', row['channel_id'])}" if row["channel_id"] else "staff"
         typer.echo(
             f"Product {ids.encode('product', row['product_id'])} for {place}, since {row['parked_at']:%Y-%m-%d %H:%M} UTC,"
             f" attempts {row['attempts']}: {row['reason']}"
         )
-    typer.echo(f"Parked: {len(rows)}.")
+    typer.echo(f"Parked: {total}.")
 
 
 @park.command("retry")

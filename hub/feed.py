@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -187,6 +187,10 @@ def encode(at: Position) -> str:
     return ids.encode("change" if at.epoch is None else f"change@{at.epoch.hex}", at.sequence)
 
 
+CURSORS = "Take the endCursor of a page, the cursor of a change, or one of feed."
+"""What may be given for a cursor."""
+
+
 def decode(cursor: str) -> Position:
     """The position of a cursor. Raises ``ValueError`` for a text that is none."""
     noun, sequence = ids.decode(cursor)
@@ -202,6 +206,24 @@ def decode(cursor: str) -> Position:
 def position(tx: sa.Connection, name: str) -> int | None:
     """The last sequence that a consumer has dealt with; null for one that never began."""
     return tx.scalar(sa.select(Cursor.sequence).where(Cursor.name == name))
+
+
+def sequence_before(tx: sa.Connection, seconds: float) -> int:
+    """A sequence before which every change was numbered at least so long ago; 0 where there is none.
+
+    Numbers and times ascend together, so the place is found by halving.
+    """
+    first, last = ends(tx)
+    limit = tx.execute(sa.select(sa.func.now() - timedelta(seconds=seconds))).scalar_one()
+    low, high = first - 1, last
+    while low < high:
+        middle = (low + high + 1) // 2
+        at = tx.scalar(sa.select(Feed.sequenced_at).where(Feed.sequence == middle))
+        if at is not None and at < limit:
+            low = middle
+        else:
+            high = middle - 1
+    return max(low, 0)
 
 
 def advance(tx: sa.Connection, name: str, sequence: int) -> None:

@@ -15,9 +15,14 @@ from schema import (
     change,
     customer_erasure,
     mutation,
-    product_search_field,
+    product_search_root,
     query,
+    search_event,
+    search_rule_history,
+    search_rule_preview,
+    search_suggest,
     shortcut,
+    stock_command,
     token,
     variant_command,
     webhook_event,
@@ -25,13 +30,21 @@ from schema import (
     webhook_sending,
 )
 from schema import job as work
+from schema import saved_search as saved
+from schema import search_index as indexed
 from schema import webhook_delivery as deliveries
 from schema import webhook_endpoint as endpoints
 from schema.change import ChangeConnection, FeedEnds
 from schema.document import Prepared
 from schema.job import JobConnection, JobNode
 from schema.product_search_answer import ProductSearchConnection
+from schema.saved_search import SavedSearch
 from schema.scalar import SCALARS
+from schema.search_event import SearchReportRow
+from schema.search_index import SearchIndex, SearchParkedConnection
+from schema.search_rule_history import SearchRuleState
+from schema.search_rule_preview import SearchRulesPreview
+from schema.search_suggest import SearchSuggestions
 from schema.subscription import Subscription
 from schema.webhook_delivery import WebhookDeliveryConnection
 from schema.webhook_endpoint import WebhookEndpoint
@@ -52,7 +65,15 @@ class Root(query.Query):  # type: ignore[misc,valid-type]  # made when it is imp
     webhook_preview: WebhookPreview = webhook_preview.FIELD
     job: JobNode | None = work.SINGLE
     jobs: JobConnection = work.PLURAL
-    product_search: ProductSearchConnection | None = product_search_field.FIELD
+    search_index: SearchIndex = indexed.STATUS
+    search_parked: SearchParkedConnection = indexed.FIELD
+    saved_search: SavedSearch | None = saved.SINGLE
+    saved_searches: list[SavedSearch] = saved.PLURAL
+    product_search: ProductSearchConnection | None = product_search_root.FIELD
+    search_suggest: SearchSuggestions = search_suggest.FIELD
+    search_rule_revisions: list[SearchRuleState] = search_rule_history.REVISIONS
+    search_rules_preview: SearchRulesPreview = search_rule_preview.FIELD
+    search_report: list[SearchReportRow] = search_event.REPORT
 
 
 class Schema(strawberry.Schema):
@@ -72,12 +93,17 @@ def schema() -> Schema:
     told = [
         *mutation.fields(),
         *shortcut.fields(),
+        *stock_command.fields(),
         *variant_command.fields(),
         *token.fields(),
         *customer_erasure.fields(),
         *endpoints.fields(),
         *webhook_sending.fields(),
         *work.fields(),
+        *saved.fields(),
+        *search_event.fields(),
+        *search_rule_history.fields(),
+        *indexed.fields(),
     ]
     return Schema(
         query=Root,

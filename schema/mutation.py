@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
@@ -16,8 +17,8 @@ from hub.db import Json
 from hub.errors import HubError, Invalid, Limit
 from hub.registry import Part
 from hub.save import Mode, Policy, Result
+from schema import indexing, payload, reach
 from schema import input as inputs
-from schema import payload, reach
 from schema.command import Request, Writing, answered, carry_out, write
 from schema.input import ExternalIdInput, Given
 from schema.scalar import Long
@@ -72,8 +73,17 @@ def field(
     name: str, resolver: Callable[..., Any], description: str, returns: Any, **arguments: Any
 ) -> StrawberryField:
     """A mutation whose arguments' types are only known when the registry has been read."""
+    annotations = {"info": Info, **arguments, "return": returns}
+    signature = inspect.signature(resolver)
     resolver.__name__ = name
-    resolver.__annotations__ = {"info": Info, **arguments, "return": returns}
+    resolver.__annotations__ = annotations
+    # One that waits for the index stands around another, whose arguments it repeats in a signature of its own.
+    resolver.__signature__ = signature.replace(  # type: ignore[attr-defined]
+        parameters=[
+            each.replace(annotation=annotations[each.name]) for each in signature.parameters.values()
+        ],
+        return_annotation=returns,
+    )
     made: StrawberryField = strawberry.mutation(
         resolver=resolver, name=to_camel_case(name), description=description
     )
@@ -104,9 +114,12 @@ def _create(part: Part) -> StrawberryField:
     arguments = reading(
         input=described(inputs.of(part), f"What the new {_words(part)} is to be."),
         idempotency_key=IdempotencyKey,
+        **indexing.arguments(part),
     )
     description = f"Make {_indefinite(part)}."
-    return field(f"{part.name}_create", create, description, payload.single(part), **arguments)
+    return field(
+        f"{part.name}_create", indexing.waiting(create, part), description, payload.single(part), **arguments
+    )
 
 
 def _update(part: Part) -> StrawberryField:
@@ -128,9 +141,12 @@ def _update(part: Part) -> StrawberryField:
         ),
         if_version=IfVersion,
         idempotency_key=IdempotencyKey,
+        **indexing.arguments(part),
     )
     description = f"Change {_indefinite(part)}. What the input leaves out stays as it is."
-    return field(f"{part.name}_update", update, description, payload.single(part), **arguments)
+    return field(
+        f"{part.name}_update", indexing.waiting(update, part), description, payload.single(part), **arguments
+    )
 
 
 def _delete(part: Part) -> StrawberryField:
@@ -153,7 +169,7 @@ def _delete(part: Part) -> StrawberryField:
 
     return field(
         f"{part.name}_delete",
-        delete,
+        indexing.waiting(delete, part),
         f"Delete {_indefinite(part)} with all that is part of it, named in one of three ways.",
         payload.DeletePayload,
         id=described(strawberry.ID | None, "Its id in this hub."),
@@ -161,6 +177,7 @@ def _delete(part: Part) -> StrawberryField:
         external_id=described(ExternalIdInput | None, "What another system calls it."),
         if_version=IfVersion,
         idempotency_key=IdempotencyKey,
+        **indexing.arguments(part),
     )
 
 
@@ -178,13 +195,14 @@ def _bulk_upsert(part: Part) -> StrawberryField:
 
     return field(
         f"{part.name}_bulk_upsert",
-        bulk_upsert,
+        indexing.waiting(bulk_upsert, part),
         f"Create or change up to {LARGEST_BATCH} {_words(part)} objects, each found by id, key or external id.",
         payload.batch(part),
         **reading(
             rows=described(list[inputs.of(part)], "What each object is to be."),  # type: ignore[misc]
             policy=PolicyArgument,
             idempotency_key=IdempotencyKey,
+            **indexing.arguments(part),
         ),
     )
 

@@ -13,7 +13,7 @@ from strawberry.types import Info
 from hub import ids
 from hub.db import Json
 from hub.registry import Part
-from schema import declare
+from schema import declare, indexing
 from schema.context import Context
 from schema.errors import UserError, user_error
 from schema.loader import by_id
@@ -41,6 +41,8 @@ class DeletePayload:
         description="The id of the object that is gone; null when it was refused."
     )
     user_errors: list[UserError] = strawberry.field(description="Why it was refused; empty when it was done.")
+    indexed: bool | None = strawberry.field(description=indexing.INDEXED, default=None)
+    notice: str | None = strawberry.field(description=indexing.NOTICE, default=None)
 
 
 @cache
@@ -54,7 +56,7 @@ def single(part: Part) -> type[Any]:
         "outcome": strawberry.field(description="What became of it."),
         "user_errors": strawberry.field(description="Why it was refused; empty when it was done."),
     }
-    annotations = {"outcome": Outcome, "user_errors": list[UserError]}
+    annotations = {"outcome": Outcome, "user_errors": list[UserError], **_awaited(part, namespace)}
     return _type(f"{title}Payload", f"What a command on one {_words(part)} answers.", namespace, annotations)
 
 
@@ -81,7 +83,11 @@ def batch(part: Part) -> type[Any]:
         "results": strawberry.field(description="One for each row, in the order of the rows."),
         "user_errors": strawberry.field(description="The refusals of all rows together."),
     }
-    annotations = {"results": list[row(part)], "user_errors": list[UserError]}  # type: ignore[misc]
+    annotations = {
+        "results": list[row(part)],  # type: ignore[misc]
+        "user_errors": list[UserError],
+        **_awaited(part, namespace),
+    }
     title = f"{_title(part)}BulkPayload"
     return _type(title, f"What a batch of {_words(part)} rows answers.", namespace, annotations)
 
@@ -131,6 +137,17 @@ def _filled(
     made.number = None if made.user_errors else result["id"]
     made.read_in = read_in
     return made
+
+
+def _awaited(part: Part, namespace: dict[str, Any]) -> dict[str, Any]:
+    """What waiting for the index came to, for nouns that it shows: fields into the namespace, and their types."""
+    if part.name not in indexing.NOUNS:
+        return {}
+    namespace |= {
+        "indexed": strawberry.field(description=indexing.INDEXED, default=None),
+        "notice": strawberry.field(description=indexing.NOTICE, default=None),
+    }
+    return {"indexed": bool | None, "notice": str | None}
 
 
 def _object(part: Part, description: str) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from hub.viewer import Viewer
 from schema import input as inputs
 from schema import payload
 from schema.command import Request, Writing, answered, carry_out, write, write_rows
+from schema.indexing import NAME, WaitForIndex, waiting
 from schema.input import Given
 from schema.mutation import (
     LARGEST_STOCK_BATCH,
@@ -74,7 +75,7 @@ def _listing_upsert() -> StrawberryField:
 
     return field(
         "listing_upsert",
-        listing_upsert,
+        waiting(listing_upsert, registry.part("product")),
         "List a product in a channel, or change the listing that starts at the same moment.",
         payload.single(registry.part("product")),
         **reading(
@@ -82,6 +83,7 @@ def _listing_upsert() -> StrawberryField:
             input=described(inputs.of(part), "The listing."),
             if_version=IfVersion,
             idempotency_key=IdempotencyKey,
+            wait_for_index=WaitForIndex,
         ),
     )
 
@@ -110,7 +112,7 @@ def _listing_end() -> StrawberryField:
 
     return field(
         "listing_end",
-        listing_end,
+        waiting(listing_end, registry.part("product")),
         "End the listing of a product in a channel that runs at that moment.",
         payload.single(registry.part("product")),
         **{
@@ -121,6 +123,7 @@ def _listing_end() -> StrawberryField:
             "channel": described(str, "The channel's code."),
             "if_version": IfVersion,
             "idempotency_key": IdempotencyKey,
+            NAME: WaitForIndex,
         },
     )
 
@@ -164,7 +167,7 @@ def _price_upsert() -> StrawberryField:
 
     return field(
         "price_upsert",
-        price_upsert,
+        waiting(price_upsert, registry.part("product")),
         "Give a variant a price, or change the one of the same list, company, quantity and start.",
         payload.single(registry.part("product")),
         **reading(
@@ -172,6 +175,7 @@ def _price_upsert() -> StrawberryField:
             input=described(inputs.of(registry.part("price")), "The price."),
             if_version=IfVersion,
             idempotency_key=IdempotencyKey,
+            wait_for_index=WaitForIndex,
         ),
     )
 
@@ -201,7 +205,7 @@ def _product_assets_set() -> StrawberryField:
 
     return field(
         "product_assets_set",
-        product_assets_set,
+        waiting(product_assets_set, registry.part("product")),
         "Show these assets with a product, in this order, and no others.",
         payload.single(registry.part("product")),
         **reading(
@@ -209,6 +213,7 @@ def _product_assets_set() -> StrawberryField:
             assets=described(list[inputs.of(part)], "The assets, first to last."),  # type: ignore[misc]
             if_version=IfVersion,
             idempotency_key=IdempotencyKey,
+            wait_for_index=WaitForIndex,
         ),
     )
 
@@ -229,13 +234,14 @@ def _stock_set() -> StrawberryField:
 
     return field(
         "stock_set",
-        stock_set,
+        waiting(stock_set, registry.part("stock")),
         f"Set the levels of up to {LARGEST_STOCK_BATCH} variants and locations.",
         payload.batch(part),
         **reading(
             rows=described(list[inputs.of(part)], "The levels."),  # type: ignore[misc]
             policy=PolicyArgument,
             idempotency_key=IdempotencyKey,
+            wait_for_index=WaitForIndex,
         ),
     )
 

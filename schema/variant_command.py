@@ -16,6 +16,7 @@ from hub.product import Variant
 from schema import input as inputs
 from schema import payload
 from schema.command import Request
+from schema.indexing import WaitForIndex, waiting
 from schema.input import Given
 from schema.mutation import IdempotencyKey, IfVersion, described, field, reading
 from schema.shortcut import CHANGE, change_product, find, reference_to, row_of, variant_of
@@ -53,7 +54,7 @@ def _variant_create() -> StrawberryField:
 
     return field(
         "variant_create",
-        variant_create,
+        waiting(variant_create, registry.part("product")),
         "Add a variant to a product.",
         payload.single(registry.part("product")),
         **reading(
@@ -61,6 +62,7 @@ def _variant_create() -> StrawberryField:
             input=described(inputs.of(registry.part("variant")), "The variant."),
             if_version=IfVersion,
             idempotency_key=IdempotencyKey,
+            wait_for_index=WaitForIndex,
         ),
     )
 
@@ -86,7 +88,7 @@ def _variant_update() -> StrawberryField:
 
     return field(
         "variant_update",
-        variant_update,
+        waiting(variant_update, registry.part("product")),
         "Change a variant. What the input leaves out stays as it is; the version is the product's.",
         payload.single(registry.part("product")),
         **reading(
@@ -94,6 +96,7 @@ def _variant_update() -> StrawberryField:
             input=described(inputs.of(registry.part("variant")), "The variant."),
             if_version=IfVersion,
             idempotency_key=IdempotencyKey,
+            wait_for_index=WaitForIndex,
         ),
     )
 
@@ -118,12 +121,13 @@ def _variant_delete() -> StrawberryField:
 
     return field(
         "variant_delete",
-        variant_delete,
+        waiting(variant_delete, registry.part("product")),
         "Take a variant away from its product, with its prices, identifiers and stock. The answer is the product.",
         payload.single(registry.part("product")),
         **reading(
             variant=reference_to("The variant; its key is the SKU."),
             if_version=IfVersion,
             idempotency_key=IdempotencyKey,
+            wait_for_index=WaitForIndex,
         ),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Event, Thread
 
 import sqlalchemy as sa
@@ -11,8 +11,9 @@ import sqlalchemy as sa
 from hub import feed
 from hub.config import Settings
 from hub.db import Database
-from search import lane, queue
-from search.engine import Index, UnavailableError
+from search import lane, queue, standing
+from search.engine import Health, Index, UnavailableError
+from search.standing import Build, Trouble
 from search.tantivy_index import TantivyIndex
 
 
@@ -47,34 +48,62 @@ def start(database: Database, settings: Settings) -> Callable[[], None]:
 class Readiness:
     """How search is. ``lag``: changes of the feed not yet dealt with; null where it never began.
 
-    ``queued``: products that wait because one change touched many. ``parked``: documents that the engine refused.
-    ``problem``: why it cannot answer; null where it can. ``stale``: whether its documents were made by other rules than
-    this version's, so that it has to be built anew.
+    ``stale_seconds``: how old the oldest of them is. ``queued``: products that wait because one change touched many.
+    ``parked``: documents that the engine refused. ``problem``: why it cannot answer; null where it can.
+    ``outdated``: whether its documents were made by other rules than this version's, so that it is built anew.
+    ``build``: another generation that is being built. ``trouble``: why nothing is written at the moment; null where
+    all is well. ``health``: what the engine says of itself; null where it says nothing.
     """
 
-    lag: int | None
-    documents: int
-    problem: str | None
+    engine: str
+    generation: str | None = None
+    lag: int | None = None
+    stale_seconds: float = 0.0
+    documents: int = 0
+    problem: str | None = None
     queued: int = 0
     parked: int = 0
-    stale: bool = False
+    outdated: bool = False
+    build: Build | None = None
+    trouble: Trouble | None = None
+    health: Health | None = None
 
 
 def ready(database: Database, index: Index) -> Readiness:
-    """Whether search answers, from how many documents, and how far it is behind."""
+    """Whether search answers, from how many documents, how far it is behind, and what goes on."""
     with database.read() as tx:
-        lag = _lag(tx)
-        parked = len(queue.parked(tx))
+        lag, seconds = _lag(tx)
+        found = Readiness(
+            index.engine,
+            lag=lag,
+            stale_seconds=seconds,
+            parked=queue.parked_count(tx),
+            build=next(iter(standing.builds(tx)), None),
+            trouble=standing.trouble(tx, index.engine),
+        )
     try:
+        health = index.health()
         with index.reading() as reader:
+            generation = reader.generation
             with database.read() as tx:
-                queued = queue.length(tx, reader.generation)
-            stale = reader.state().mapping != index.mapping()
-            return Readiness(lag, reader.count(), None, queued, parked, stale)
+                queued = queue.length(tx, generation)
+            return replace(
+                found,
+                generation=generation,
+                documents=reader.count(),
+                queued=queued,
+                outdated=reader.state().mapping != index.mapping(),
+                health=health,
+            )
     except UnavailableError as error:
-        return Readiness(lag, 0, str(error), parked=parked)
+        return replace(found, problem=str(error))
 
 
-def _lag(tx: sa.Connection) -> int | None:
+def _lag(tx: sa.Connection) -> tuple[int | None, float]:
+    """How many changes are not dealt with, and for how many seconds the oldest of them has been committed."""
     position = feed.position(tx, lane.NAME)
-    return None if position is None else max(feed.ends(tx)[1] - position, 0)
+    if position is None:
+        return None, 0.0
+    age = sa.func.extract("epoch", sa.func.now() - feed.Feed.occurred_at)
+    oldest = tx.scalar(sa.select(age).where(feed.Feed.sequence == position + 1))
+    return max(feed.ends(tx)[1] - position, 0), max(float(oldest or 0), 0.0)

@@ -9,8 +9,13 @@ from pathlib import Path
 
 import orjson
 
+from search.engine import BusyError
+
 TAIL = 8
 """Bytes at the end of a segment's file: the length of the footer before them, and a constant."""
+
+
+FULL = "No space left on device"
 
 
 class BrokenIndexError(Exception):
@@ -27,6 +32,10 @@ def sound() -> Iterator[None]:
     try:
         yield
     except BaseException as error:
+        if FULL in str(error):
+            raise BusyError(
+                "The disk of the search index is full: make room, and indexing goes on."
+            ) from error
         if isinstance(error, OSError | ValueError) or type(error).__name__ == "PanicException":
             raise BrokenIndexError(str(error)) from error
         raise

@@ -22,7 +22,7 @@ from elasticsearch import (
 from elasticsearch.serializer import OrjsonSerializer
 
 from hub.config import Settings
-from search.engine import BusyError, UnavailableError
+from search.engine import BusyError, MissingError, UnavailableError
 
 QUESTION_SECONDS = 5.0
 WRITE_SECONDS = 60.0
@@ -59,11 +59,11 @@ def _with_port(url: str) -> str:
 
 @contextmanager
 def told() -> Iterator[None]:
-    """Turn what the engine or the way to it fails with into ``UnavailableError`` or ``BusyError``."""
+    """Turn what the engine or the way to it fails with into ``UnavailableError`` or one of its kinds."""
     try:
         yield
     except NotFoundError as error:
-        raise UnavailableError(NO_INDEX) from error
+        raise MissingError(NO_INDEX) from error
     except (AuthenticationException, AuthorizationException) as error:
         if _is_blocked(error):
             raise BusyError(f"The search engine takes no writes at the moment: {_reason(error)}") from error

@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import secrets
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
 import sqlalchemy as sa
-from elasticsearch import Elasticsearch
+from elasticsearch import BadRequestError, Elasticsearch
 
 from hub.config import Settings
 from hub.db import Database
 from search import elasticsearch_mapping
-from search.elasticsearch_client import NO_INDEX, WRITE_SECONDS, connected, told
+from search.elasticsearch_client import WRITE_SECONDS, connected, told
 from search.elasticsearch_reader import STATE_ID, ElasticsearchReader
 from search.elasticsearch_writer import ElasticsearchWriter, state_document
-from search.engine import LostTurnError, State, UnavailableError
+from search.engine import Health, LostTurnError, MissingError, State
 
 
 def of(settings: Settings, database: Database) -> ElasticsearchIndex:
@@ -102,6 +102,10 @@ class ElasticsearchIndex:
         """Generations that are not in use; which of them were begun, their state says."""
         current = self.current()
         with told():
+            # After a restart they are found before they can be read.
+            self._patient.options(ignore_status=408).cluster.health(
+                index=f"{self.alias}-*", wait_for_status="yellow", timeout=PATIENCE
+            )
             said = self._patient.indices.get(
                 index=f"{self.alias}-*", expand_wildcards="all", features="aliases"
             )
@@ -125,21 +129,44 @@ class ElasticsearchIndex:
         with told():
             self._patient.options(ignore_status=404).indices.delete(index=generation)
 
-    def tidy(self) -> None:
+    def tidy(self, keep: Collection[str] = ()) -> None:
         """Remove the generations that were in use before; what is being built stays."""
         for generation in self.unfinished():
             try:
                 filled = self.opened(generation).state().filled
-            except UnavailableError as error:
-                if str(error) != NO_INDEX:
-                    raise
-                filled = None
-            if filled is None:
+            except MissingError:
+                self._drop_nameless(generation)
+                continue
+            if filled is None and generation not in keep:
+                self.drop(generation)
+
+    def _drop_nameless(self, generation: str) -> None:
+        """Remove what does not say what it is, unless somebody is just making it."""
+        with self.building() as turn:
+            if turn:
                 self.drop(generation)
 
     def is_spoilt(self, generation: str) -> bool:  # noqa: ARG002 - the contract's
         """The engine keeps watch over its own files."""
         return False
+
+    def admits(self, generation: str) -> bool:
+        """Add the fields that it lacks; a field that is kept in another way cannot be."""
+        try:
+            with told():
+                self._patient.indices.put_mapping(
+                    index=generation, properties=elasticsearch_mapping.PROPERTIES
+                )
+        except BadRequestError:
+            return False
+        return True
+
+    def health(self) -> Health:
+        """The cluster's health as far as the index in use is concerned."""
+        with told():
+            said = self.client.options(ignore_status=408).cluster.health(index=self.alias, timeout="1s")
+        status: Health = said["status"]
+        return status
 
     @contextmanager
     def _turn(self, name: str) -> Iterator[LockTurn | None]:
@@ -156,6 +183,9 @@ class ElasticsearchIndex:
                 connection.invalidate()
             connection.close()
 
+
+PATIENCE = "10s"
+"""How long indices may take to become readable."""
 
 LOCKS = 4_823_101
 """The space of the advisory locks of search."""

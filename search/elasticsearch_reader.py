@@ -10,11 +10,12 @@ from elasticsearch import Elasticsearch, NotFoundError
 
 from search import elasticsearch_ask, fields
 from search.document import Key
-from search.elasticsearch_client import NO_INDEX, told
+from search.elasticsearch_client import WRITE_SECONDS, told
 from search.engine import Ask, Held, Ranked, State, UnavailableError
 
 STATE_ID = "state"
 PAGE = 5_000
+NONE: Mapping[str, str] = {}
 SPECIAL = re.compile(r'([.?+*|{}\[\]()"\\#@&<>~^$/-])')
 """Characters that mean something in Lucene's regular expressions."""
 
@@ -41,7 +42,7 @@ class ElasticsearchReader:
     def refresh(self) -> None:
         """Show everything that was written before."""
         with told():
-            self._client.indices.refresh(index=self._name)
+            self._patient().indices.refresh(index=self._name)
 
     def state(self) -> State:
         """What the index says of itself."""
@@ -55,13 +56,19 @@ class ElasticsearchReader:
 
         def search(body: dict[str, Any]) -> Mapping[str, Any]:
             named = {"include_named_queries_score": "true"} if asked.explain else {}
-            return self._search(body, **named)
+            return self._search(body, named)
 
         return elasticsearch_ask.answer(asked, search)
 
-    def _search(self, body: dict[str, Any], **parameters: str) -> Mapping[str, Any]:
+    def _patient(self) -> Elasticsearch:
+        """A client for what reads much: nobody waits for it as for a question."""
+        return self._client.options(request_timeout=WRITE_SECONDS)
+
+    def _search(
+        self, body: dict[str, Any], parameters: Mapping[str, str] = NONE, *, patient: bool = False
+    ) -> Mapping[str, Any]:
         with told():
-            said = self._client.perform_request(
+            said = (self._patient() if patient else self._client).perform_request(
                 "POST",
                 f"/{self._name}/_search",
                 params={"request_cache": "false", **parameters},
@@ -76,7 +83,9 @@ class ElasticsearchReader:
     def count(self) -> int:
         """How many documents there are."""
         with told():
-            said = self._client.count(index=self._name, query=_documents())
+            said = self._patient().count(index=self._name, query=_documents())
+        if said["_shards"]["failed"]:
+            raise UnavailableError("The search engine counted only a part: try again.")
         return int(said["count"])
 
     def scan(self, first: int, last: int) -> Iterator[Held]:
@@ -93,7 +102,7 @@ class ElasticsearchReader:
             "track_total_hits": False,
         }
         while True:
-            hits = self._search(body)["hits"]["hits"]
+            hits = self._search(body, patient=True)["hits"]["hits"]
             for hit in hits:
                 product, channel, sequence, hash_ = (hit["fields"][name][0] for name in columns)
                 yield Held((product, channel or None), sequence, hash_)
@@ -109,12 +118,13 @@ class ElasticsearchReader:
 
     def content(self, key: Key) -> dict[str, Any] | None:
         """What a document was made of; null where there is none."""
-        try:
-            said = self._client.get(index=self._name, id=document_id(key), source_includes="content")
-        except NotFoundError as error:
-            if error.body.get("found") is False:
-                return None
-            raise UnavailableError(NO_INDEX) from error
+        with told():
+            try:
+                said = self._client.get(index=self._name, id=document_id(key), source_includes="content")
+            except NotFoundError as error:
+                if error.body.get("found") is False:
+                    return None
+                raise
         content: dict[str, Any] | None = said["_source"].get("content")
         return content
 

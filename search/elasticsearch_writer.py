@@ -19,7 +19,7 @@ from search.document import Batch, Document, Key
 from search.elasticsearch_client import BLOCKED, WRITE_SECONDS, told
 from search.elasticsearch_mapping import sortable
 from search.elasticsearch_reader import STATE_ID, document_id
-from search.engine import BusyError, Held, Refused, State, UnavailableError, Written
+from search.engine import BusyError, Held, MissingError, Refused, State, UnavailableError, Written
 
 BULK_BYTES = 4_000_000
 CONFLICT = 409
@@ -29,10 +29,11 @@ TRIES = 3
 """How often a document is sent whose refusal may be the engine's fault."""
 
 PAUSE_SECONDS = 0.2
-BUSY = frozenset(
-    {BLOCKED, "es_rejected_execution_exception", "unavailable_shards_exception", "circuit_breaking_exception"}
-)
+OWN_FAULT = frozenset({400, 413})
+"""Statuses that speak of the document. With all others it is the engine: its disk, its queue, its end."""
+
 SERVER_FAULT = 500
+PURGED_AT_ONCE = 5_000
 
 NOTED_SECONDS = 1.0
 """How old the state that an index tells may be: a restart repeats so much work, which changes nothing."""
@@ -56,16 +57,18 @@ class ElasticsearchWriter:
         self._noted_at = -NOTED_SECONDS
         self._unnoted: State | None = None
 
-    def put(self, batch: Batch, *, repair: bool = False, trusting: bool = True) -> Written:
+    def put(self, batch: Batch, *, repair: bool = False, trusting: bool = True, new: bool = False) -> Written:
         """Write what differs from what is there, document by document."""
-        held = self._held(batch)
+        held = {} if new else self._held(batch)
         wanted = {document.key: document for document in batch.documents}
         same = {
             key
             for key, document in wanted.items()
             if trusting and not repair and key in held and held[key].hash == document.hash
         }
-        gone = [key for key in _places(batch) if key not in wanted and (key in held or not trusting)]
+        gone = [
+            key for key in _places(batch) if not new and key not in wanted and (key in held or not trusting)
+        ]
         operations = [
             _put(wanted[key], _version(batch, held.get(key), repair)) for key in wanted.keys() - same
         ]
@@ -104,13 +107,39 @@ class ElasticsearchWriter:
             if result["status"] >= SERVER_FAULT and tried < TRIES:
                 again.append(operation)
             elif result.get("error") and result["status"] != CONFLICT:
-                refused.append(Refused(operation.key, _reason(result["error"])))
+                refused.append(Refused(operation.key, _reason(result["error"], result["status"])))
         late = sum(result["status"] == CONFLICT for result in results)
         done = Written(len(chunk) - late - len(refused) - len(again), late, tuple(refused))
         if not again:
             return done
         time.sleep(PAUSE_SECONDS * 2**tried)
         return done.plus(self._send(again, tried + 1))
+
+    def purge(self, before: int) -> int:
+        """Forget old marks, page by page. One that was replaced meanwhile has a higher version and stays."""
+        client = self._client.options(request_timeout=WRITE_SECONDS)
+        marks: list[Any] = [{"term": {"channel": fields.GONE}}, {"range": {"sequence": {"lt": before}}}]
+        purged = 0
+        while True:
+            with told():
+                said = client.search(
+                    index=self._generation,
+                    query={"bool": {"filter": marks}},
+                    size=PURGED_AT_ONCE,
+                    source=False,
+                    version=True,
+                    track_total_hits=False,
+                )
+                hits = said["hits"]["hits"]
+                if not hits:
+                    return purged
+                said = client.bulk(
+                    index=self._generation, operations=[_forget(hit) for hit in hits], refresh=True
+                )
+            forgotten = sum(bool(item["delete"]["status"] < CONFLICT) for item in said["items"])
+            purged += forgotten
+            if not forgotten:
+                return purged
 
     def commit(self, state: State) -> None:
         """Make what was put findable, and note the state: at once where it says more than another sequence."""
@@ -201,11 +230,16 @@ def _chunks(operations: Iterable[Operation]) -> Iterator[list[Operation]]:
         yield chunk
 
 
-def _reason(error: dict[str, Any]) -> str:
+def _forget(hit: dict[str, Any]) -> dict[str, Any]:
+    return {"delete": {"_id": hit["_id"], "version": hit["_version"], "version_type": "external_gte"}}
+
+
+def _reason(error: dict[str, Any], status: int) -> str:
     """Why a document was refused. Raises ``BusyError`` where it is no fault of the document."""
-    if error["type"] in BUSY:
-        raise BusyError(f"The search engine takes no writes at the moment ({error['type']}).")
     if error["type"] == "index_not_found_exception":
-        raise UnavailableError("The search index is gone: the relay builds it anew.")
+        raise MissingError("The search index is gone: the relay builds it anew.")
+    if error["type"] == BLOCKED or status not in OWN_FAULT:
+        said = error.get("reason") or error["type"]
+        raise BusyError(f"The search engine takes no writes at the moment: {said}.")
     cause = error.get("caused_by") or {}
     return " ".join(filter(None, (error.get("reason"), cause.get("reason"))))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from search.clause import Clause
 from search.document import Batch, Key
@@ -260,9 +260,7 @@ class Reader(Protocol):
 class Writer(Protocol):
     """The writer of one generation. Every method may raise ``BusyError`` or ``UnavailableError``."""
 
-    def put(
-        self, batch: Batch, *, repair: bool = False, trusting: bool = True, new: bool = False
-    ) -> Written:
+    def put(self, batch: Batch, *, repair: bool = False, trusting: bool = True, new: bool = False) -> Written:
         """Make the index say of the batch's products what the batch says.
 
         Work that is older than what is there changes nothing. ``repair``: what is there is wrong, whatever its sequence.
@@ -297,6 +295,10 @@ class Turn(Protocol):
 
 class LostTurnError(Exception):
     """The right to write was lost."""
+
+
+Health = Literal["green", "yellow", "red"]
+"""In the engine's words: all is well; a copy is missing; documents cannot be reached."""
 
 
 class Index(Protocol):
@@ -351,10 +353,21 @@ class Index(Protocol):
         """Remove a generation; one that is gone is no error."""
         ...
 
-    def tidy(self) -> None:
-        """Remove the generations that were in use before. Only for the process whose turn it is to write."""
+    def tidy(self, keep: Collection[str] = ()) -> None:
+        """Remove the generations that were in use before, but not ``keep``, which is about to be.
+
+        Only for the process whose turn it is to write.
+        """
         ...
 
     def is_spoilt(self, generation: str) -> bool:
         """Whether a reader found the generation damaged."""
+        ...
+
+    def admits(self, generation: str) -> bool:
+        """Whether a generation of other rules can take these rules' documents until it is replaced."""
+        ...
+
+    def health(self) -> Health:
+        """How the engine says it is."""
         ...

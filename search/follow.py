@@ -42,6 +42,10 @@ class Follower:
         with database.read() as tx:
             self._trusted_from = feed.ends(tx)[1]
 
+    def check(self) -> None:
+        """Raise ``LostTurnError`` where the right to write is lost."""
+        self._turn.check()
+
     def step(self) -> int:
         """Deal with the next records of the feed and with some of what waits; gives how many there were."""
         with self._database.read() as tx:
@@ -75,13 +79,15 @@ class Follower:
                 queue.done(tx, self.generation, waiting)
         return len(waiting.product_ids)
 
-    def put(self, product_ids: Sequence[int], *, repair: bool = False, trusting: bool = True) -> None:
+    def put(
+        self, product_ids: Sequence[int], *, repair: bool = False, trusting: bool = True, new: bool = False
+    ) -> None:
         """Index products as they are now; what the engine refuses is parked."""
         for start in range(0, len(product_ids), PRODUCTS):
             some = product_ids[start : start + PRODUCTS]
             with self._database.read() as tx:
                 batch = build(tx, some)
-            written = self._writer.put(batch, repair=repair, trusting=trusting)
+            written = self._writer.put(batch, repair=repair, trusting=trusting, new=new)
             with self._database.engine.begin() as tx:
                 queue.park(tx, some, written.refused)
 
@@ -89,6 +95,13 @@ class Follower:
         """Make what was put findable. ``filled``: while it is built, the last product that is in it."""
         self._state = replace(self._state, sequence=self.position, filled=filled or self._state.filled)
         self._writer.commit(self._state)
+
+    def purge(self, before: int) -> int:
+        """Forget the marks of what was gone before a sequence; gives how many there were."""
+        purged = self._writer.purge(before)
+        if purged:
+            self.commit()
+        return purged
 
     def finish(self) -> None:
         """Say that the generation is whole."""

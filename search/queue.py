@@ -6,7 +6,7 @@ them. A document that the engine refuses waits with its reason until somebody lo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,6 +15,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hub.db import Base
+from search.document import Key
 from search.engine import Refused
 
 STAFF = 0
@@ -99,9 +100,9 @@ def length(tx: sa.Connection, generation: str) -> int:
     return tx.scalar(rows) or 0
 
 
-def forget(tx: sa.Connection, generation: str) -> None:
+def forget(tx: sa.Connection, keep: Collection[str]) -> None:
     """Empty the queues of all other generations."""
-    tx.execute(sa.delete(SearchWork).where(SearchWork.generation != generation))
+    tx.execute(sa.delete(SearchWork).where(SearchWork.generation.not_in(list(keep))))
 
 
 def park(tx: sa.Connection, product_ids: Sequence[int], refused: Iterable[Refused]) -> None:
@@ -126,16 +127,43 @@ def park(tx: sa.Connection, product_ids: Sequence[int], refused: Iterable[Refuse
     tx.execute(put.on_conflict_do_update(index_elements=["product_id", "channel_id"], set_=again))
 
 
-def parked(tx: sa.Connection, limit: int = 1000) -> Sequence[sa.RowMapping]:
-    """The documents that were refused, the newest first."""
-    statement = sa.select(SearchParked.__table__).order_by(
-        SearchParked.parked_at.desc(), SearchParked.product_id, SearchParked.channel_id
-    )
+def parked(
+    tx: sa.Connection, limit: int = 1000, *, after: tuple[int, int] | None = None
+) -> Sequence[sa.RowMapping]:
+    """The documents that were refused, by product and channel. ``after``: those behind this product and channel."""
+    statement = sa.select(SearchParked.__table__).order_by(SearchParked.product_id, SearchParked.channel_id)
+    if after is not None:
+        statement = statement.where(sa.tuple_(SearchParked.product_id, SearchParked.channel_id) > after)
     return tx.execute(statement.limit(limit)).mappings().all()
 
 
-def retry(tx: sa.Connection, generation: str) -> int:
-    """Put every product with a parked document back into the queue; gives how many there were."""
-    products = list(tx.scalars(sa.select(SearchParked.product_id).distinct()))
+def parked_of(tx: sa.Connection, product_ids: Collection[int]) -> set[Key]:
+    """Which documents of some products were refused."""
+    keys = sa.select(SearchParked.product_id, SearchParked.channel_id).where(
+        SearchParked.product_id == sa.any_(sa.literal(list(product_ids), ARRAY(sa.BigInteger)))
+    )
+    return {(product, channel or None) for product, channel in tx.execute(keys)}
+
+
+def parked_count(tx: sa.Connection) -> int:
+    """How many documents were refused."""
+    return tx.scalar(sa.select(sa.func.count()).select_from(SearchParked)) or 0
+
+
+def retry(
+    tx: sa.Connection,
+    generation: str,
+    product_ids: Collection[int] | None = None,
+    *,
+    limit: int | None = None,
+) -> int:
+    """Put products with a parked document back into the queue; gives how many there were.
+
+    ``product_ids``: only these; null for all. ``limit``: at most so many.
+    """
+    chosen = sa.select(SearchParked.product_id).distinct().limit(limit)
+    if product_ids is not None:
+        chosen = chosen.where(SearchParked.product_id.in_(list(product_ids)))
+    products = list(tx.scalars(chosen))
     add(tx, generation, products, repair=True)
     return len(products)

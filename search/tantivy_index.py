@@ -7,22 +7,26 @@ readers in every process notice with their next question.
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import secrets
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from search import tantivy_schema
 from search.damage import BrokenIndexError, sound
-from search.engine import State, UnavailableError
+from search.engine import Health, MissingError, State, UnavailableError
 from search.tantivy_reader import TantivyReader
 from search.tantivy_writer import BULK_BYTES, WRITER_BYTES, TantivyWriter, make
 
 BROKEN = "broken"
 """Put into a folder by whoever could not read it, for the process whose turn it is to write."""
+
+
+log = logging.getLogger(__name__)
 
 
 class FileTurn:
@@ -40,6 +44,7 @@ class TantivyIndex:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._reader: TantivyReader | None = None
+        self._sound: object = None
         self._lock = threading.Lock()
 
     def mapping(self) -> str:
@@ -57,23 +62,41 @@ class TantivyIndex:
     def reading(self) -> Iterator[TantivyReader]:
         """Questions to the last commit of the generation in use.
 
-        One that cannot be read is marked, so that the relay builds it anew.
+        One that cannot be read is marked, so that the relay builds it anew; a question that fails on a sound one marks
+        nothing.
         """
         generation = self.current()
         if generation is None:
-            raise UnavailableError(
+            raise MissingError(
                 'Search has no index yet: wait for the relay to make it, or run "hub search rebuild".'
             )
         try:
             with sound():
                 yield self._shared(generation)
         except BrokenIndexError as error:
+            if not self._is_damaged(generation):
+                log.exception("The search engine failed at a question.")
+                raise UnavailableError("The search engine cannot answer this question.") from error
             # A folder that was replaced meanwhile may well be gone.
             if generation == self.current() and (self.folder / generation).is_dir():
                 (self.folder / generation / BROKEN).touch()
             raise UnavailableError(
                 'The search index cannot be read: the relay builds it anew, "hub search rebuild" does it at once.'
             ) from error
+
+    def _is_damaged(self, generation: str) -> bool:
+        """Whether the files are at fault when something failed. Each commit is looked at once: that reads all of it."""
+        reader = self._reader
+        seen = (generation, reader and reader.seen)
+        if seen == self._sound:
+            return False
+        try:
+            with sound():
+                TantivyReader(self.folder / generation).check()
+        except BrokenIndexError:
+            return True
+        self._sound = seen
+        return False
 
     def _shared(self, generation: str) -> TantivyReader:
         with self._lock:
@@ -122,19 +145,35 @@ class TantivyIndex:
         """Remove a generation."""
         shutil.rmtree(self.folder / generation, ignore_errors=True)
 
-    def tidy(self) -> None:
+    def tidy(self, keep: Collection[str] = ()) -> None:
         """Remove the generations that were in use before; what is being built stays."""
         for generation in self.unfinished():
             try:
-                filled = self.opened(generation).state().filled
-            except (BrokenIndexError, ValueError):
-                filled = None
-            if filled is None:
+                with sound():
+                    filled = self.opened(generation).state().filled
+            except BrokenIndexError:
+                self._drop_nameless(generation)
+                continue
+            if filled is None and generation not in keep:
+                self.drop(generation)
+
+    def _drop_nameless(self, generation: str) -> None:
+        """Remove what does not say what it is, unless somebody is just making it."""
+        with self.building() as turn:
+            if turn:
                 self.drop(generation)
 
     def is_spoilt(self, generation: str) -> bool:
         """Whether a reader found it damaged."""
         return (self.folder / generation / BROKEN).exists()
+
+    def admits(self, generation: str) -> bool:  # noqa: ARG002 - the contract's
+        """One of other fields cannot even be opened; any that can takes these rules' documents."""
+        return True
+
+    def health(self) -> Health:
+        """Files are there, or damaged: which ``reading`` tells."""
+        return "green"
 
     @contextmanager
     def _turn(self, name: str) -> Iterator[FileTurn | None]:

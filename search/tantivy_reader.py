@@ -39,7 +39,8 @@ class TantivyReader:
         # The engine's own watcher looks twice a second; a question that finds another commit reloads at once.
         self.index.config_reader("manual")
         self._commit = folder / "meta.json"
-        self._seen = (0, 0)
+        # Which commit it shows: the file's number and time.
+        self.seen = (0, 0)
         self.refresh()
 
     @property
@@ -50,9 +51,9 @@ class TantivyReader:
     def refresh(self) -> None:
         """Show the last commit, whichever process made it."""
         stat = self._commit.stat()
-        if (stat.st_ino, stat.st_mtime_ns) != self._seen:
+        if (stat.st_ino, stat.st_mtime_ns) != self.seen:
             self.index.reload()
-            self._seen = (stat.st_ino, stat.st_mtime_ns)
+            self.seen = (stat.st_ino, stat.st_mtime_ns)
 
     def state(self) -> State:
         """What the index says of itself. Raises ``ValueError`` where it says nothing."""
@@ -78,6 +79,13 @@ class TantivyReader:
         addresses = _all(searcher, _one_of(product_ids))
         products = _fast(searcher, "product", addresses)
         return dict(zip(products, _fast(searcher, "sequence", addresses), strict=True))
+
+    def marks(self, before: int) -> list[int]:
+        """The products of which there is only a mark that they were gone before a sequence."""
+        searcher = self.index.searcher()
+        parts = [_is("channel", fields.GONE), between("sequence", None, before - 1)]
+        addresses = _all(searcher, Query.boolean_query([(Occur.Must, part) for part in parts]))
+        return list(_fast(searcher, "product", addresses))
 
     def of_products(self, product_ids: Collection[int]) -> Iterator[Held]:
         """The documents of some products."""

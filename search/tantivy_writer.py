@@ -15,12 +15,15 @@ import tantivy
 
 from search import entry, fields, sort_key
 from search.document import Batch, Document, Window
-from search.engine import State, Written
+from search.engine import BusyError, Refused, State, Written
 from search.tantivy_reader import TantivyReader
 from search.tantivy_schema import inside
 
 WRITER_BYTES = 48_000_000
 BULK_BYTES = 150_000_000
+LOCKED = "LockBusy"
+"""What the engine's message has in it when another writer holds the folder."""
+
 EVER = 2**62
 """Milliseconds that no window reaches."""
 
@@ -34,22 +37,29 @@ def make(folder: Path, state: State) -> None:
 
 
 class TantivyWriter:
-    """The only writer of an index. Raises ``ValueError`` while another process is."""
+    """The only writer of an index. Raises ``BusyError`` while there is another; its lock ends with its process."""
 
     def __init__(self, folder: Path, *, heap: int = WRITER_BYTES) -> None:
         self._reader = TantivyReader(folder, create=True)
-        self._writer = self._reader.index.writer(heap, 1)
+        try:
+            self._writer = self._reader.index.writer(heap, 1)
+        except ValueError as error:
+            if LOCKED not in str(error):
+                raise
+            raise BusyError(
+                "Another writer of the search index has not ended yet: it is waited for."
+            ) from error
 
-    def put(self, batch: Batch, *, repair: bool = False, trusting: bool = True) -> Written:
+    def put(self, batch: Batch, *, repair: bool = False, trusting: bool = True, new: bool = False) -> Written:
         """Replace what is there of the batch's products, where it is not newer and not the same."""
-        held = {} if repair else self._reader.sequences(batch.product_ids)
+        held = {} if repair or new else self._reader.sequences(batch.product_ids)
         fresh = {product for product in batch.product_ids if held.get(product, 0) <= batch.sequence}
         if trusting and not repair:
             fresh -= self._unchanged(batch, fresh & held.keys())
-        self._replace(batch, fresh)
+        refused = self._replace(batch, fresh, new=new)
         total = len(batch.documents)
         written = sum(document.product_id in fresh for document in batch.documents)
-        return Written(written, total - written)
+        return Written(written - len(refused), total - written, tuple(refused))
 
     def _unchanged(self, batch: Batch, products: set[int]) -> set[int]:
         """The products whose documents are there already as the batch has them."""
@@ -58,15 +68,33 @@ class TantivyWriter:
         keys = there.keys() | wanted.keys()
         return products - {key[0] for key in keys if there.get(key) != wanted.get(key)}
 
-    def _replace(self, batch: Batch, products: set[int]) -> None:
-        for product in products:
+    def _replace(self, batch: Batch, products: set[int], *, new: bool) -> list[Refused]:
+        refused = list[Refused]()
+        for product in () if new else products:
             self._writer.delete_documents_by_term("product", product)
         for document in batch.documents:
             if document.product_id in products:
-                for each in _entries(document):
-                    self._writer.add_document(each)
-        for product in products - {document.product_id for document in batch.documents}:
+                refused += self._add(document)
+        for product in () if new else products - {document.product_id for document in batch.documents}:
             self._writer.add_document(_mark(product, fields.GONE, batch.sequence))
+        return refused
+
+    def _add(self, document: Document) -> list[Refused]:
+        """Add a document. One that cannot be put into the engine's form is refused alone."""
+        try:
+            made = list(_entries(document))
+        except (ValueError, OverflowError) as error:
+            return [Refused(document.key, str(error))]
+        for each in made:
+            self._writer.add_document(each)
+        return []
+
+    def purge(self, before: int) -> int:
+        """Forget old marks, with the next commit."""
+        found = self._reader.marks(before)
+        for product in found:
+            self._writer.delete_documents_by_term("product", product)
+        return len(found)
 
     def commit(self, state: State) -> None:
         """Make everything since the last commit visible and safe, together with the state reached."""

@@ -14,7 +14,7 @@ from search.engine import Index, Reader, UnavailableError
 from search.follow import Follower
 from search.lane import NAME
 from search.product import build
-from search.rebuild import Progress, product_ids, rebuild
+from search.rebuild import Progress, product_ids, rebuild, without_parked
 
 PATIENCE_SECONDS = 30.0
 PAUSE_SECONDS = 0.1
@@ -57,11 +57,13 @@ def verify(
             compared, documents = compared + len(ids), documents + len(batch.documents)
             if progress:
                 progress(documents, max(documents, total))
-    faults, parked = _known(database, _settled(database, index, faults))
+    faults = without_parked(database, _settled(database, index, faults))
+    with database.read() as tx:
+        parked = queue.parked_count(tx)
     remaining = len(faults)
     if repair and faults:
         mend(database, index, sorted({fault.key[0] for fault in faults}))
-        remaining = len(_known(database, _settled(database, index, faults))[0])
+        remaining = len(without_parked(database, _settled(database, index, faults)))
     return Report(compared, documents, tuple(faults), remaining, parked)
 
 
@@ -82,14 +84,6 @@ def _ranges(database: Database, reader: Reader) -> Iterator[tuple[tuple[int, int
         low = ids[-1] + 1
     if (newest := reader.newest()) >= low:
         yield (low, newest), []
-
-
-def _known(database: Database, faults: list[Fault]) -> tuple[list[Fault], int]:
-    """The faults without those of documents that the engine refuses, and how many of these there are."""
-    with database.read() as tx:
-        parked = {(row["product_id"], row["channel_id"] or None) for row in queue.parked(tx, limit=1_000_000)}
-    left = [fault for fault in faults if fault.key not in parked]
-    return left, len(parked)
 
 
 def _settled(database: Database, index: Index, faults: list[Fault]) -> list[Fault]:

@@ -270,6 +270,9 @@ class Spoiling:
         finally:
             self._writer._send = send
 
+    def purge(self, before: int) -> int:
+        return int(self._writer.purge(before))
+
     def commit(self, state: State) -> None:
         self._writer.commit(state)
 
@@ -365,7 +368,7 @@ def test_a_rebuild_that_was_killed_goes_on_where_it_stopped(
     drain(database)
     built.clear()
     assert rebuild(database, index, lambda done, _: built.append(done)) == half
-    assert built[0] > 4
+    assert built[0] == 4
     assert shop.ask("baustein") == [*products, late]
     assert verify.verify(database, index).faults == ()
     index.tidy()
@@ -373,13 +376,15 @@ def test_a_rebuild_that_was_killed_goes_on_where_it_stopped(
 
 
 def test_an_index_of_other_rules_is_told_and_built_anew(shop: Shop) -> None:
+    shop.product({"de": "Rest"})
+    shop.settle()
     generation = shop.index.current() or ""
     with shop.halted():
         state = shop.index.opened(generation).state()
         shop.index.writer(generation).commit(replace(state, mapping="other"))
-        assert app.ready(shop.database, shop.index).stale
+        assert app.ready(shop.database, shop.index).outdated
     eventually(lambda: shop.index.current() not in (generation, None), 60)
-    assert not app.ready(shop.database, shop.index).stale
+    assert not app.ready(shop.database, shop.index).outdated
 
 
 @pytest.mark.parametrize("running", [False, True], ids=["alone", "beside the relay"])
