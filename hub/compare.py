@@ -63,6 +63,17 @@ def _check_window(draft: Draft) -> None:
         draft.refuse(Invalid(f"{said}: give a later end."), "ends_at")
 
 
+def settle(tx: sa.Connection, roots: Sequence[Draft]) -> None:
+    """Let what was written have its consequences for other aggregates: pieces that were sent leave the stock."""
+    by_part: dict[str, list[Draft]] = defaultdict(list)
+    for root in roots:
+        for draft in root.walk():
+            if hasattr(draft.part.model, "settle") and not draft.remove:
+                by_part[draft.part.name].append(draft)
+    for same in by_part.values():
+        same[0].part.model.settle(tx, same)
+
+
 class Changes:
     """The inserts, updates and deletes of a batch, by table."""
 

@@ -132,7 +132,8 @@ BEGIN
     SELECT c.id INTO erased FROM new_rows n JOIN customer c ON c.id = n."{column}"
     WHERE c.erased_at IS NOT NULL AND num_nonnulls({personal}) > 0 LIMIT 1;
     IF FOUND THEN
-        RAISE EXCEPTION 'Customer % was erased and takes no personal data any more: make another customer.', erased
+        RAISE EXCEPTION 'Customer "%" was erased and takes no personal data any more: make another customer.',
+            rtrim(encode(convert_to('customer:' || erased, 'UTF8'), 'base64'), '=')
             USING ERRCODE = 'check_violation';
     END IF;
     RETURN NULL;
@@ -167,6 +168,8 @@ def erase(tx: sa.Connection, who: Viewer, asked: Asked) -> Json:
     person = _found(tx, asked)
     reason = _reason(asked.reason, person)
     sign(tx, Writer(who.writer.actor, who.writer.source, reason))
+    # Personal fields of orders are fixed at placement for everyone else.
+    tx.execute(sa.text("SELECT set_config('hub.order_way', 'erasure', true)"))
     counts = Counter(_empty_tables(tx, asked.customer_id, person))
     # Folded now, so that the record of this very change is there to be emptied too.
     aggregate.flush(tx)
@@ -287,6 +290,21 @@ def _empty_tables(tx: sa.Connection, number: int, person: Person) -> dict[str, i
             else {}
         )
         counts[part.name] = tx.execute(sa.update(part.table).where(own).values(empty | marked)).rowcount
+    return counts | _empty_within(tx, person)
+
+
+def _empty_within(tx: sa.Connection, person: Person) -> dict[str, int]:
+    """Empty the personal columns of what is part of their orders: notes that tell of them."""
+    telling = {part.name for part, _ in _telling()}
+    counts = {}
+    for part in parts():
+        if not part.kept.personal or part.name in telling:
+            continue
+        numbers = [number for noun, number in person.subjects if noun == part.kept.aggregate]
+        own = part.table.c[part.kept.root].in_(numbers)
+        held = sa.or_(*(part.table.c[name].is_not(None) for name in part.kept.personal))
+        empty = dict.fromkeys(part.kept.personal, sa.null())
+        counts[part.name] = tx.execute(sa.update(part.table).where(own, held).values(empty)).rowcount
     return counts
 
 

@@ -9,13 +9,11 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, ClassVar
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import distinct_on, insert
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped
 
-from hub.channel import Channel, ChannelLocale
-from hub.db import Base, Id, Json, belongs, written
-from hub.locale import Locale
-from hub.product import Product, Variant
+from hub.channel import Channel
+from hub.db import Base, Id, Json, written
 from hub.provenance import Sourced
 from hub.registry import Event, Kept, KeptModel
 
@@ -30,7 +28,12 @@ class Order(KeptModel, Sourced, Base):
     """A sale. Amounts are in ``currency``; the database checks that they add up with the lines."""
 
     __tablename__ = "order"
-    __deferred__: ClassVar[tuple[str, ...]] = ("order_sums", "order_line_sums")
+    __deferred__: ClassVar[tuple[str, ...]] = (
+        "order_sums",
+        "order_line_sums",
+        "order_discount_sums",
+        "order_tax_sums",
+    )
     __kept__: ClassVar[Kept] = Kept(
         "order",
         scope="orders",
@@ -128,10 +131,8 @@ def _draw(tx: sa.Connection, channel_id: int, count: int) -> int:
 
 
 def _add_up(draft: Draft) -> None:
-    if "lines" in draft.parts and "subtotal" not in draft.values:
-        totals = [line.get("total") for line in draft.parts["lines"] if not line.remove]
-        if None not in totals:
-            draft.values["subtotal"] = sum(totals, Decimal(0))
+    _sum_up(draft, "taxes", "amount", "tax_total")
+    _sum_up(draft, "lines", "total", "subtotal")
     sums = {"subtotal", "shipping_total", "tax_total", "tax_included"} & draft.values.keys()
     if "total" not in draft.values and sums:
         tax = (
@@ -141,77 +142,12 @@ def _add_up(draft: Draft) -> None:
         draft.values["total"] = sum((part or Decimal(0) for part in parts), tax)
 
 
-class OrderLine(KeptModel, Sourced, Base):
-    """One line of an order: what it was called and cost when it was placed.
-
-    ``variant`` is null for something that the hub never had. ``total`` is quantity × unit price − discount.
-    """
-
-    __tablename__ = "order_line"
-    __kept__: ClassVar[Kept] = Kept(
-        "order", scope="orders", root="order_id", collection="lines", match=("position",), owner="shop"
-    )
-    __table_args__ = (
-        sa.UniqueConstraint("order_id", "position"),
-        sa.CheckConstraint("quantity > 0", name="quantity"),
-        sa.CheckConstraint("total = quantity * unit_price - discount", name="total"),
-    )
-
-    id: Mapped[Id]
-    order_id: Mapped[int] = belongs("order.id")
-    position: Mapped[int] = written(server_default="0")
-    variant_id: Mapped[int | None] = written(
-        sa.ForeignKey("variant.id"), refers="variant", name="variant", index=True
-    )
-    sku: Mapped[str | None] = written(kind="line")
-    name: Mapped[str] = written(required=True, kind="line")
-    quantity: Mapped[int] = written(required=True, kind="count")
-    unit_price: Mapped[Decimal] = written(sa.Numeric, required=True, kind="amount")
-    discount: Mapped[Decimal] = written(sa.Numeric, server_default="0", kind="amount")
-    tax_rate: Mapped[Decimal | None] = written(sa.Numeric, kind="amount")
-    total: Mapped[Decimal] = written(sa.Numeric, required=True, kind="amount")
-
-    @classmethod
-    def complete(cls, tx: sa.Connection, drafts: Sequence[Draft]) -> None:
-        """Fill in what follows: the line's total from its parts, name and SKU from the variant as it is now."""
-        _name_lines(
-            tx, [draft for draft in drafts if draft.current is None and draft.values.get("variant_id")]
-        )
-        for draft in drafts:
-            parts = [draft.get("quantity"), draft.get("unit_price")]
-            if "total" not in draft.values and None not in parts:
-                draft.values["total"] = parts[0] * parts[1] - (draft.get("discount") or Decimal(0))
-
-
-def _name_lines(tx: sa.Connection, drafts: Sequence[Draft]) -> None:
-    """A line that names no text or SKU takes them from its variant, in the first locale of the order's channel."""
-    unnamed = [draft for draft in drafts if not {"name", "sku"} <= draft.values.keys()]
-    if not unnamed:
-        return
-    numbers = sa.cast([draft.values["variant_id"] for draft in unnamed], sa.ARRAY(sa.BigInteger))
-    variants = tx.execute(
-        sa.select(Variant.id, Variant.sku, Product.name)
-        .join(Product, Product.id == Variant.product_id)
-        .where(Variant.id == sa.any_(numbers))
-    )
-    known = {number: (sku, name) for number, sku, name in variants}
-    first = _first_locales(tx, [draft.root.get("channel_id") for draft in unnamed])
-    for draft in unnamed:
-        sku, name = known[draft.values["variant_id"]]
-        locale = first.get(draft.root.get("channel_id"), "")
-        draft.values.setdefault("sku", sku)
-        draft.values.setdefault("name", name.get(locale) or next(iter(name.values()), sku))
-
-
-def _first_locales(tx: sa.Connection, channels: Sequence[int | None]) -> dict[int, str]:
-    statement = (
-        sa.select(ChannelLocale.channel_id, Locale.code)
-        .ext(distinct_on(ChannelLocale.channel_id))
-        .join(Locale, Locale.id == ChannelLocale.locale_id)
-        .where(ChannelLocale.channel_id.in_(set(channels) - {None}))
-        .order_by(ChannelLocale.channel_id, ChannelLocale.position)
-    )
-    return dict(tx.execute(statement).all())
+def _sum_up(draft: Draft, collection: str, column: str, total: str) -> None:
+    """A total that the input does not state is the sum of the rows that it gives."""
+    if collection in draft.parts and total not in draft.values:
+        amounts = [row.get(column) for row in draft.parts[collection] if not row.remove]
+        if None not in amounts:
+            draft.values[total] = sum(amounts, Decimal(0))
 
 
 class OrderSeries(Base):

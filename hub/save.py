@@ -258,6 +258,7 @@ def _write(tx: sa.Connection, part: Part, drafts: dict[_Item, Draft]) -> None:
             item.outcome = "unchanged" if changes.count == before else "updated"
         item.id = draft.id
     changes.write(tx)
+    compare.settle(tx, list(drafts.values()))
     for name in getattr(part.model, "__deferred__", ()):
         tx.execute(sa.text(f"SET CONSTRAINTS {name} IMMEDIATE"))
         tx.execute(sa.text(f"SET CONSTRAINTS {name} DEFERRED"))

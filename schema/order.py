@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import strawberry
 
 from hub import order as tables
+from hub.order_line import OrderLine as LineTable
 from schema import rule
-from schema.declare import column, many, noun, one, scoped
+from schema.declare import column, computed, connection, many, noun, one, scoped
 from schema.look_up import by_column
 from schema.node import Aggregate, Sourced
 from schema.scalar import Long
@@ -19,7 +20,15 @@ from schema.scalar import Long
 if TYPE_CHECKING:
     from schema.channel import Channel
     from schema.company import Company
+    from schema.connection import Connection
     from schema.customer import Customer
+    from schema.fulfilment import Fulfilment
+    from schema.order_amount import OrderDiscount, OrderPayment, OrderTax
+    from schema.order_edit import OrderEdit
+    from schema.order_event import OrderEvent
+    from schema.order_note import OrderNote
+    from schema.order_return import OrderReturn
+    from schema.refund import Refund
     from schema.variant import Variant
 
 
@@ -34,6 +43,29 @@ class OrderStatus(Enum):
     FULFILLED = "fulfilled"
     CANCELLED = "cancelled"
     CLOSED = "closed"
+
+
+@strawberry.enum(description="How far a line of an order is.")
+class OrderLineStatus(Enum):
+    """How far a line of an order is."""
+
+    OPEN = strawberry.enum_value("open", description="Nothing of it was sent yet.")
+    PARTLY_FULFILLED = "partly_fulfilled"
+    FULFILLED = "fulfilled"
+    RETURNED = strawberry.enum_value("returned", description="All that was sent came back.")
+    CANCELLED = "cancelled"
+
+
+def line_status(quantity: int, fulfilled: int, returned: int, cancelled: int) -> OrderLineStatus:
+    """How far a line is; it follows from its pieces."""
+    if cancelled == quantity:
+        return OrderLineStatus.CANCELLED
+    if fulfilled == 0:
+        return OrderLineStatus.OPEN
+    if returned == fulfilled:
+        return OrderLineStatus.RETURNED
+    complete = fulfilled + cancelled == quantity
+    return OrderLineStatus.FULFILLED if complete else OrderLineStatus.PARTLY_FULFILLED
 
 
 @strawberry.type(description="A postal address as it was when the order was placed.")
@@ -58,7 +90,7 @@ def address(stored: dict[str, Any] | None, _: Any) -> PostalAddress | None:
 
 
 @noun(
-    tables.OrderLine,
+    LineTable,
     "One line of an order: what it was called and cost when it was placed.",
     rows=rule.of_own_orders,
 )
@@ -79,6 +111,10 @@ class OrderLine(Sourced):
     discount: Decimal = column("Taken off the line, in the order's currency.")
     tax_rate: Decimal | None = column("Tax as a fraction, 0.19 for 19 %; null where unknown.")
     total: Decimal = column("Quantity × unit price − discount, in the order's currency.")
+    status: OrderLineStatus = computed("How far it is; it follows from its pieces.", line_status)
+    fulfilled: Long = column("How many pieces were sent.", filter=True)
+    returned: Long = column("How many of those came back.", filter=True)
+    cancelled: Long = column("How many pieces will not be sent any more.", filter=True)
 
 
 @noun(
@@ -130,4 +166,40 @@ class Order(Aggregate):
     total: Decimal = column("What is to be paid.", filter=True, sort=True)
     lines: list[OrderLine] = many(
         "OrderLine", "What was bought.", key="order_id", order=("position", "id"), filter=True
+    )
+    discounts: list[OrderDiscount] = many(
+        "OrderDiscount",
+        "What was taken off it; the lines' discounts hold it already.",
+        key="order_id",
+        order=("position", "id"),
+    )
+    taxes: list[OrderTax] = many("OrderTax", "Its tax by rate.", key="order_id", order=("position", "id"))
+    payments: list[OrderPayment] = many(
+        "OrderPayment",
+        "Its payments, as far as the hub was told.",
+        key="order_id",
+        order=("id",),
+        filter=True,
+    )
+    fulfilments: list[Fulfilment] = many(
+        "Fulfilment", "What was sent of it, oldest first.", key="order_id", order=("id",), filter=True
+    )
+    returns: list[OrderReturn] = many(
+        "OrderReturn", "What came back of it, oldest first.", key="order_id", order=("id",), filter=True
+    )
+    refunds: list[Refund] = many(
+        "Refund", "What was paid back of it, oldest first.", key="order_id", order=("id",), filter=True
+    )
+    notes: list[OrderNote] = many(
+        "OrderNote", "What was said of it, oldest first.", key="order_id", order=("id",), filter=True
+    )
+    edits: list[OrderEdit] = many(
+        "OrderEdit",
+        "How it was changed after it was placed, oldest first.",
+        key="order_id",
+        order=("id",),
+        filter=True,
+    )
+    timeline: Connection[OrderEvent] = connection(
+        "OrderEvent", "What happened to it, oldest first.", key="order_id", order=("id",)
     )

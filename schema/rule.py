@@ -180,6 +180,12 @@ def of_own_orders(row: Any, viewer: Viewer) -> sa.ColumnElement[bool] | None:
     return None if rule is None else sa.exists().where(order.c.id == row.order_id, rule)
 
 
+def of_own_notes(row: Any, viewer: Viewer) -> sa.ColumnElement[bool] | None:
+    """Notes on orders: a customer's token sees the public ones of its own orders."""
+    rule = of_own_orders(row, viewer)
+    return rule if rule is None or viewer.sees_unlisted else sa.and_(row.public, rule)
+
+
 def of_own_customer(row: Any, viewer: Viewer) -> sa.ColumnElement[bool] | None:
     """Parts of customers: a customer's token sees its own."""
     return None if viewer.sees_unlisted else row.customer_id == CUSTOMER
