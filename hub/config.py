@@ -123,6 +123,12 @@ class Settings(BaseSettings):
     export_gigabytes: float = Field(
         10, description="gigabytes that all results of one token may take up, more than 0", gt=0
     )
+    search_event_days: int = Field(
+        90, description="days to keep the events of search, from 1 to 3650", ge=1, le=3650
+    )
+    search_event_share: float = Field(
+        1.0, description="how many of all queries are noted, from 0 (none) to 1 (all)", ge=0, le=1
+    )
     relay_lag_seconds: float = Field(
         60, description="seconds that the relay may be behind before /ready says so, more than 0", gt=0
     )

@@ -6,12 +6,13 @@ A page is in the order of the ranks. What the index names and the viewer may not
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from graphql import GraphQLError
 
 from hub.errors import Invalid
-from schema import sql
+from schema import search_rule_held, sql
 from schema.connection import Connection, Counted, PageInfo
 from schema.loader import by_id, values
 from search import query
@@ -90,6 +91,14 @@ async def _within(listed: Listed) -> list[int] | None:
 
 
 async def ask(
+    context: Context, question: query.Question, *, first: int, after: str | None = None
+) -> query.Found:
+    """What the index finds, under the rules of search that hold. Raises as ``answered``."""
+    rules = await search_rule_held.of(context, question.channel_id, question.locale)
+    return await answered(context, replace(question, rules=rules), first=first, after=after)
+
+
+async def answered(
     context: Context, question: query.Question, *, first: int, after: str | None = None
 ) -> query.Found:
     """What the index finds. Raises ``GraphQLError`` with the code SEARCH_UNAVAILABLE while it does not answer."""

@@ -15,6 +15,7 @@ from schema.connection import PageInfo
 from schema.product_search_attribute import label
 from schema.product_search_variant import matching
 from schema.search_facet import SearchFacet
+from schema.search_rule_applied import SearchRedirect, SearchRuleApplied
 from search import analysis, query, wording
 from search.document import PARTS
 from search.fields import CODES
@@ -117,10 +118,11 @@ def _explanation(root: strawberry.Parent[ProductSearchEdge], info: Info) -> list
     if not root.explained:
         return None
     shares = sorted(root.hit.shares.items(), key=lambda share: (-share[1], share[0]))
-    return [_share(name, score) for name, score in shares]
+    return [share(name, score) for name, score in shares]
 
 
-def _share(name: str, score: float) -> SearchShare:
+def share(name: str, score: float) -> SearchShare:
+    """A named clause's part of a score."""
     field, _, word = name.partition(": ")
     if field not in (*PARTS, CODES):
         return SearchShare(name=name, field=None, word=None, score=score)
@@ -191,6 +193,15 @@ class ProductSearchConnection:
     spellings: list[SearchSpelling] = strawberry.field(description="The words that were corrected.")
     notice: str | None = strawberry.field(
         description="A sentence where the query holds nothing to search for; otherwise null."
+    )
+    query_id: str = strawberry.field(
+        description="What searchEvent calls this answer: send it with clicks, carts and orders that come of it."
+    )
+    redirect: SearchRedirect | None = strawberry.field(
+        description="Where the rules of search lead the query instead of its hits; null: nowhere else."
+    )
+    applied_rules: list[SearchRuleApplied] | None = strawberry.field(
+        description="The rules of search that held for the query, of those that move hits; null for storefronts."
     )
     facets: list[SearchFacet] = strawberry.field(
         resolver=_facets,
