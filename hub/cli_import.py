@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hub.errors import NotFound
+from hub.errors import Invalid, NotFound
 
 if TYPE_CHECKING:
     from hub.change import Changed
@@ -30,26 +30,73 @@ def import_() -> None:
     """Files into the hub."""
 
 
+FILE = typer.Argument(help="JSON lines, CSV or a table, plain or gzip.")
+MAPPING = typer.Option(help="A shipped mapping's name, or a mapping's file.")
+CHANNEL = typer.Option(help="The channel to list in, or that orders come from; made if missing.")
+LOCALE = typer.Option(help="The locale of the file's texts.")
+DRY_RUN = typer.Option("--dry-run", help="Show what would change; write nothing.")
+REJECTS = typer.Option(help="Where refused records go; in this folder, named after the file, if none.")
+
+
 @app.command()
 def products(
-    file: Annotated[Path, typer.Argument(help="JSON lines or CSV, plain or gzip.")],
+    file: Annotated[Path, FILE],
     *,
-    mapping: Annotated[str, typer.Option(help="A shipped mapping's name (icecat), or a mapping's file.")],
-    channel: Annotated[str | None, typer.Option(help="The channel to list in; made if missing.")] = None,
-    locale: Annotated[str | None, typer.Option(help="The locale of the file's texts.")] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show what would change; write nothing.")
-    ] = False,
-    rejects: Annotated[
-        Path | None,
-        typer.Option(help="Where refused records go; in this folder, named after the file, if none."),
-    ] = None,
+    mapping: Annotated[str, MAPPING],
+    channel: Annotated[str | None, CHANNEL] = None,
+    locale: Annotated[str | None, LOCALE] = None,
+    dry_run: Annotated[bool, DRY_RUN] = False,
+    rejects: Annotated[Path | None, REJECTS] = None,
 ) -> None:
     """Import products. A run that was cut short goes on where it was when the same command is given again."""
+    _run("product", file, mapping, channel, locale, rejects, dry_run=dry_run)
+
+
+@app.command()
+def customers(
+    file: Annotated[Path, FILE],
+    *,
+    mapping: Annotated[str, MAPPING],
+    locale: Annotated[str | None, LOCALE] = None,
+    dry_run: Annotated[bool, DRY_RUN] = False,
+    rejects: Annotated[Path | None, REJECTS] = None,
+) -> None:
+    """Import customers, as products are imported."""
+    _run("customer", file, mapping, None, locale, rejects, dry_run=dry_run)
+
+
+@app.command()
+def orders(
+    file: Annotated[Path, FILE],
+    *,
+    mapping: Annotated[str, MAPPING],
+    channel: Annotated[str | None, CHANNEL] = None,
+    locale: Annotated[str | None, LOCALE] = None,
+    dry_run: Annotated[bool, DRY_RUN] = False,
+    rejects: Annotated[Path | None, REJECTS] = None,
+) -> None:
+    """Import orders of the past, one line each, as products are imported."""
+    _run("order", file, mapping, channel, locale, rejects, dry_run=dry_run)
+
+
+def _run(
+    noun: str,
+    file: Path,
+    mapping: str,
+    channel: str | None,
+    locale: str | None,
+    rejects: Path | None,
+    *,
+    dry_run: bool,
+) -> None:
     from hub import config, import_rejects, migrations
     from hub.mapping import load
 
     how = load(mapping).listed_in(channel, locale)
+    if how.noun != noun:
+        raise Invalid(
+            f'Mapping "{how.name}" makes {how.target.plural}: give it to `hub import {how.target.plural}`.'
+        )
     target = rejects or import_rejects.default_path(file)
     if not target.parent.is_dir():
         raise NotFound(
@@ -85,7 +132,7 @@ def _preview(
     others: Counter[str] = Counter()
 
     def show(difference: Difference) -> None:
-        if difference.noun == "product":
+        if difference.noun == how.noun:
             lines.extend(_told(difference))
         else:
             others[difference.noun.replace("_", " ")] += 1

@@ -1,4 +1,4 @@
-"""What an import stands on: locales, price lists, channel, product types, attributes and their options, made if missing.
+"""What an import stands on: locales, price lists, channel, types, attributes and options, customers, made if missing.
 
 What is there already is left as it is: staff may have changed a label since.
 """
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
-from hub import registry
+from hub import import_match, registry
 from hub.attribute import Attribute, AttributeOption
 from hub.channel import Channel, ChannelPriceList
 from hub.db import Json
@@ -48,6 +48,7 @@ class Needs:
     types: dict[str, str] = field(default_factory=dict)
     options: dict[str, set[str]] = field(default_factory=dict)
     assets: dict[str, str] = field(default_factory=dict)
+    customers: set[tuple[str, str]] = field(default_factory=set)
 
     @classmethod
     def of(cls, rows: Iterable[Row]) -> Needs:
@@ -55,7 +56,9 @@ class Needs:
         needs = cls()
         for row in rows:
             for kind, code, what in row.needs:
-                if kind == "option":
+                if kind == "customer":
+                    needs.customers.add((what, code))
+                elif kind == "option":
                     needs.options.setdefault(code, set()).update(what if isinstance(what, list) else (what,))
                 else:
                     (needs.types if kind == "type" else needs.assets).setdefault(code, what)
@@ -84,6 +87,7 @@ class Known:
             types={code: name for code, name in needs.types.items() if code not in self._types},
             options={code: found for code, found in options.items() if found},
             assets=needs.assets,
+            customers=needs.customers,
         )
 
     def make(self, tx: sa.Connection, needs: Needs) -> None:
@@ -104,6 +108,18 @@ class Known:
             "asset",
             ({"code": code, "address": address} for code, address in sorted(needs.assets.items())),
         )
+
+        self._make_customers(tx, needs.customers)
+
+    def _make_customers(self, tx: sa.Connection, wanted: set[tuple[str, str]]) -> None:
+        """Create those that no system's id leads to. An import that runs beside it may make them first: then try again."""
+        for system in {system for system, _ in wanted}:
+            ids = sorted(value for each, value in wanted if each == system)
+            known = import_match.found(tx, "customer", f"external_ids.{system}", ids)
+            rows = [
+                {"external_ids": [{"system": system, "id": value}]} for value in ids if value not in known
+            ]
+            _save(tx, "customer", rows, Mode.CREATE)
 
     def learn(self, needs: Needs) -> None:
         """Remember them, once their transaction has committed."""

@@ -76,7 +76,7 @@ def _line(record: Record, errors: list[dict[str, Any]], form: Format) -> bytes:
 
 def _row(record: Record, errors: list[dict[str, Any]], head: list[str], form: Format) -> bytes:
     text = record.raw.decode(form.encoding, "replace")
-    cells = next(csv.reader(io.StringIO(text), delimiter=form.delimiter))
+    cells = reading.cells(text, form)
     place = head.index(ERROR) if ERROR in head else None
     kept = [cell for number, cell in enumerate(cells) if number != place]
     return _cells([*kept, " | ".join(_said(error) for error in errors)], form)
@@ -89,6 +89,8 @@ def _said(error: dict[str, Any]) -> str:
 
 
 def _cells(cells: list[str], form: Format) -> bytes:
+    if form.kind == "table":
+        return ("  ".join(cells) + "\n").encode(form.encoding, "replace")
     buffer = io.StringIO()
     csv.writer(buffer, delimiter=form.delimiter, lineterminator="\n").writerow(cells)
     return buffer.getvalue().encode(form.encoding, "replace")

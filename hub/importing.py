@@ -1,7 +1,7 @@
 """Imports: a file of any length through a mapping into the hub, batch by batch.
 
-A batch is one transaction: products, what was refused, and how far the run has come. What products need (types,
-options, pictures) is made just before; making it again changes nothing. A run that was killed goes on after its last
+A batch is one transaction: objects, what was refused, and how far the run has come. What they need (types, options,
+pictures, customers) is made just before; making it again changes nothing. A run that was killed goes on after its last
 batch.
 """
 
@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
-from hub import import_check, import_match, import_run, reading, refusal
+from hub import import_check, import_match, import_order, import_run, reading, refusal
 from hub.db import Database, Writer
 from hub.errors import Conflict, Duplicate, HubError, Required
 from hub.import_batch import Batch, gtins
@@ -172,7 +172,8 @@ class Run:
         self._mapper = Mapper(mapping)
         self._start = Position(stored["offset"], stored["number"], stored["line"])
         self._batch = batch
-        self._in_lanes = in_lanes
+        # Orders draw their numbers from one row, which a batch holds until it is written: one after the other.
+        self._in_lanes = in_lanes and mapping.noun == "product"
 
     def go(self, size: int, tell: Callable[[Progress], None]) -> None:
         """Take the file from where the run stands to its end."""
@@ -218,8 +219,12 @@ class Run:
         batch = Batch(records)
         self._map(batch)
         with self._transaction() as tx:
-            self._refuse_repeats(tx, batch)
+            if self._mapping.repeats == "number":
+                self._number_repeats(tx, batch)
+            else:
+                self._refuse_repeats(tx, batch)
             self._find(tx, batch)
+            import_order.finish(tx, self._mapping, [row.data for _, row in batch.rows])
             needs = self._known.missing(Needs.of(row for _, row in batch.rows))
             self._known.make(tx, needs)
         self._known.learn(needs)
@@ -256,8 +261,26 @@ class Run:
             else:
                 batch.skip(record.number, *row.refusals)
 
+    def _number_repeats(self, tx: sa.Connection, batch: Batch) -> None:
+        """A second record with the same key becomes an object of its own, known by its place among them: ``key-2``."""
+        waiting = list(batch.rows)
+        place = 1
+        while waiting:
+            first: dict[str, int] = {}
+            for number, row in waiting:
+                first.setdefault(_nth(row, place), number)
+            before = import_run.see(tx, self.id, first)
+            later = []
+            for number, row in waiting:
+                name = _nth(row, place)
+                if before.get(name, first[name]) == number:
+                    _rename(row, self._mapping.key, name)
+                else:
+                    later.append((number, row))
+            waiting, place = later, place + 1
+
     def _refuse_repeats(self, tx: sa.Connection, batch: Batch) -> None:
-        """A second record about the same product is refused: which of them were right?"""
+        """A second record about the same object is refused: which of them were right?"""
         first: dict[str, int] = {}
         bad: dict[int, Refusal] = {}
         for number, row in batch.rows:
@@ -276,8 +299,9 @@ class Run:
         return refused(wrong, self._mapper.source_of(self._mapping.key), row.key)
 
     def _find(self, tx: sa.Connection, batch: Batch) -> None:
-        """Give rows the id of the product that has their key, so that a slug or a SKU may change."""
-        known = import_match.products(tx, self._mapping.key, [str(row.key) for _, row in batch.rows])
+        """Give rows the id of the object that has their key, so that a slug or a SKU may change."""
+        keys = [str(row.key) for _, row in batch.rows]
+        known = import_match.found(tx, self._mapping.noun, self._mapping.key, keys)
         for _, row in batch.rows:
             if (number := known.get(str(row.key))) is not None:
                 row.data["id"] = number
@@ -315,7 +339,9 @@ class Run:
         self, tx: sa.Connection, batch: Batch, rows: Sequence[tuple[int, Row]], mode: Mode
     ) -> list[tuple[int, Row]]:
         """Save rows; gives those that are good once the values are out that may be refused alone."""
-        results = save(tx, "product", [row.data for _, row in rows], mode=mode, policy=Policy.SKIP_INVALID)
+        results = save(
+            tx, self._mapping.noun, [row.data for _, row in rows], mode=mode, policy=Policy.SKIP_INVALID
+        )
         again = []
         for (number, row), result in zip(rows, results, strict=True):
             if result.outcome != "refused":
@@ -400,6 +426,21 @@ def _attribute_place(error: HubError) -> int | None:
         case ("attributes", int(place), *_):
             return place
     return None
+
+
+def _nth(row: Row, place: int) -> str:
+    return str(row.key) if place == 1 else f"{row.key}-{place}"
+
+
+def _rename(row: Row, target: str, name: str) -> None:
+    """Let a row be known by another key."""
+    system = target.removeprefix("external_ids.")
+    for external in row.data.get("external_ids", ()):
+        if external["system"] == system and external["id"] == row.key:
+            external["id"] = name
+    if target == "number":
+        row.data["number"] = name
+    row.key = name
 
 
 def _keyless(mapping: Mapping) -> HubError:

@@ -17,7 +17,9 @@ from hub.value import CHECKS, key, shown
 
 NUL = "\N{SYMBOL FOR NULL}"
 _INTEGER = re.compile(r"[-+]?[0-9]{1,15}")
-_TARGET = re.compile(r"(?P<variant>variants\[\]\.)?(?P<name>\w+)(?:\[(?P<in>[^\]]+)\])?(?:\.(?P<below>.+))?")
+_TARGET = re.compile(
+    r"((?P<part>variants|lines)\[\]\.)?(?P<name>\w+)(?:\[(?P<in>[^\]]+)\])?(?:\.(?P<below>.+))?"
+)
 
 
 @dataclass(frozen=True)
@@ -31,8 +33,9 @@ class Refusal:
     imported: bool = False
 
 
-Need = tuple[Literal["type", "option", "asset"], str, Any]
-"""What a row names that may have to be made first: a type with its name, an option of an attribute, an address."""
+Need = tuple[Literal["type", "option", "asset", "customer"], str, Any]
+"""What a row names that may have to be made first: a type with its name, an option of an attribute, an address, the
+id by which a system knows a customer."""
 
 
 @dataclass(slots=True)
@@ -73,7 +76,7 @@ class Mapper:
 
     def row(self, record: Json) -> Row:
         """The row of a record, with what is refused of it."""
-        row = Row({"variants": [{}], "attributes": []} if self._attributes else {"variants": [{}]})
+        row = Row(self._blank())
         if self.mapping.refuse_unknown and not record.keys() <= self.known:
             self._refuse_unknown(row, record)
         for each in self._fields:
@@ -92,6 +95,11 @@ class Mapper:
         self._finish(row)
         return row
 
+    def _blank(self) -> Json:
+        part = self.mapping.target.part
+        data: Json = {} if part is None else {part: [{}]}
+        return data | {"attributes": []} if self._attributes else data
+
     def _refuse_unknown(self, row: Row, record: Json) -> None:
         for name in sorted(record.keys() - self.known):
             message = (
@@ -101,10 +109,13 @@ class Mapper:
             row.refusals.append(Refusal(Code.NOT_FOUND, name, _said(record[name]), message))
 
     def _finish(self, row: Row) -> None:
-        if self.mapping.channel is not None:
-            row.data["listings"] = [{"channel": {"key": self.mapping.channel.code}}]
-        if row.data["variants"] == [{}]:
-            del row.data["variants"]
+        channel, part = self.mapping.channel, self.mapping.target.part
+        if channel is not None and self.mapping.noun == "product":
+            row.data["listings"] = [{"channel": {"key": channel.code}}]
+        if channel is not None and self.mapping.noun == "order":
+            row.data.setdefault("channel", {"key": channel.code})
+        if part is not None and row.data[part] == [{}]:
+            del row.data[part]
 
     def source(self, path: tuple[str | int, ...], row: Json) -> str | None:
         """The field of the record that a path in its row came from; null where none did by itself."""
@@ -162,10 +173,10 @@ class _Field:
         self._code = chain(mapping.code)
         found = _TARGET.fullmatch(mapping.to)
         assert found is not None  # the schema's pattern is narrower
-        self._in_variant = found["variant"] is not None
+        self._part: str | None = found["part"]
         self._name, self._inner, self._below = found["name"], found["in"], found["below"]
         self._is_key = mapping.to == mapper.mapping.key
-        self._put: Callable[[Row, Json, Any, Json], None] = getattr(self, f"_{_kind(self._name)}")
+        self._put: Callable[[Row, Json, Any, Json], None] = getattr(self, f"_{_kind(self._name, self._part)}")
 
     def take(self, row: Row, record: Json) -> None:
         sources = self.mapping.source
@@ -174,7 +185,7 @@ class _Field:
             named = sources[0] in record
         else:
             parts = [look(record, name) for name in sources]
-            raw, named = (None if None in parts else parts), False
+            raw, named = (None if not parts or None in parts else parts), False
         try:
             value = self._steps(raw, record) if raw is not None else None
         except HubError as wrong:
@@ -193,17 +204,24 @@ class _Field:
             return
         if self._is_key:
             row.key = str(value)
-        self._put(row, row.data["variants"][0] if self._in_variant else row.data, value, raw)
+        self._put(row, self._owner(row), value, raw)
+
+    def _owner(self, row: Row) -> Json:
+        """The part of the row that the field is of."""
+        owner: Json = row.data if self._part is None else row.data[self._part][0]
+        return owner
 
     def _clear(self, row: Row) -> None:
         """The record says null: so the value goes."""
-        target = row.data["variants"][0] if self._in_variant else row.data
+        target = self._owner(row)
         if self._name == "attributes":
             target.setdefault("attributes", []).append({"code": self._below, "value": None})
         elif self._name in ("name", "description"):
             target.setdefault(self._name, {})[self._below or self._mapper.mapping.locale] = None
         elif self._name in ("categories", "collections", "assets"):
             target.setdefault(self._name, [])
+        elif self._put == self._plain and self._mapper.mapping.noun != "product":
+            target[self._name] = None
 
     def _refuse(self, row: Row, wrong: HubError, value: Any) -> None:
         source = ", ".join(self.mapping.source) or None
@@ -211,6 +229,29 @@ class _Field:
 
     def _plain(self, _: Row, target: Json, value: Any, __: Any) -> None:
         target[self._name] = value
+
+    def _count(self, _: Row, target: Json, value: Any, __: Any) -> None:
+        target[self._name] = _whole(value)
+
+    def _keyed(self, _: Row, target: Json, value: Any, __: Any) -> None:
+        target[self._name] = {"key": str(value)}
+
+    def _customer(self, row: Row, target: Json, value: Any, _: Any) -> None:
+        system = (self._below or "").removeprefix("external_ids.")
+        target["customer"] = {"external_id": {"system": system, "id": str(value)}}
+        if self.mapping.make:
+            row.needs.append(("customer", str(value), system))
+
+    def _addresses(self, _: Row, target: Json, value: Any, __: Any) -> None:
+        addresses = target.setdefault("addresses", [])
+        found = next((each for each in addresses if each["code"] == self._inner), None)
+        if found is None:
+            found = {"code": self._inner}
+            addresses.append(found)
+        found[self._below] = value
+
+    def _address(self, _: Row, target: Json, value: Any, __: Any) -> None:
+        target.setdefault(self._name, {})[self._below] = value
 
     def _texts(self, _: Row, target: Json, value: Any, __: Any) -> None:
         target.setdefault(self._name, {})[self._below or self._mapper.mapping.locale] = value
@@ -297,6 +338,11 @@ class _Attribute:
 
 
 def _integer(value: Any, _: AttributeMapping) -> Any:
+    return _whole(value)
+
+
+def _whole(value: Any) -> Any:
+    """The whole number that a text or a float is; anything else as it came."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return int(value) if isinstance(value, str) and _INTEGER.fullmatch(value.strip()) else value
@@ -349,21 +395,51 @@ _SHAPES: dict[str, Callable[[Any, AttributeMapping], Any]] = {
 }
 
 
-def _kind(name: str) -> str:
-    kinds = {"name": "texts", "description": "texts", "categories": "links", "collections": "links"}
-    return kinds.get(name, "plain" if name in ("slug", "sku") else name)
+_KINDS = {
+    "name": "texts",
+    "description": "texts",
+    "categories": "links",
+    "collections": "links",
+    "channel": "keyed",
+    "company": "keyed",
+    "locale": "keyed",
+    "billing_address": "address",
+    "shipping_address": "address",
+}
+_OWN = frozenset(
+    {"type", "assets", "external_ids", "attributes", "axes", "identifiers", "prices", "customer", "addresses"}
+)
+"""Targets that have a way of their own."""
+
+
+def _kind(name: str, part: str | None) -> str:
+    """By which of the methods of a field a value is put. The name of an order's line is text without a language."""
+    if part == "lines":
+        return "count" if name == "quantity" else "plain"
+    return _KINDS.get(name, name if name in _OWN else "plain")
 
 
 def _target(path: tuple[str | int, ...], row: Json) -> str:
     """The target of a mapping that a path in a row belongs to."""
-    if path[:1] != ("variants",):
-        return ".".join(str(part) for part in path[:1])
     match path:
-        case ("variants", int(variant), "identifiers", int(place), *_):
-            return f"variants[].identifiers[{row['variants'][variant]['identifiers'][place]['type']}]"
-        case ("variants", int(variant), "prices", int(place), *_):
-            return f"variants[].prices[{row['variants'][variant]['prices'][place]['price_list']['key']}]"
-    return f"variants[].{'.'.join(str(part) for part in path[2:3])}"
+        case ("variants", int(variant), *below):
+            return f"variants[].{_below(tuple(below), row['variants'][variant])}"
+        case ("lines", int(line), *below):
+            return f"lines[].{_below(tuple(below), row['lines'][line])}"
+    return _below(path, row)
+
+
+def _below(path: tuple[str | int, ...], row: Json) -> str:
+    match path:
+        case ("identifiers", int(place), *_):
+            return f"identifiers[{row['identifiers'][place]['type']}]"
+        case ("prices", int(place), *_):
+            return f"prices[{row['prices'][place]['price_list']['key']}]"
+        case ("addresses", int(place), *below):
+            return f"addresses[{row['addresses'][place]['code']}].{'.'.join(map(str, below[:1]))}"
+        case ("billing_address" | "shipping_address", str(), *_):
+            return ".".join(map(str, path[:2]))
+    return ".".join(map(str, path[:1]))
 
 
 def _listed(value: Any) -> list[Any]:

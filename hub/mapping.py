@@ -1,4 +1,4 @@
-"""Mappings: how the records of a supplier's file become products, as data.
+"""Mappings: how the records of a file become products, customers or orders, as data.
 
 A mapping is a YAML file that keeps to ``mappings/mapping.schema.json``. The hub ships some by name.
 """
@@ -20,6 +20,7 @@ from jsonschema.exceptions import ValidationError, best_match
 from hub import unit, value
 from hub.db import Json
 from hub.errors import HubError, Invalid, NotFound
+from hub.import_target import TARGETS, Target
 from hub.reading import Format
 
 SHIPPED = Path(__file__).parent / "mappings"
@@ -30,7 +31,7 @@ Refuse = Literal["record", "value"]
 
 @dataclass(frozen=True)
 class FieldMapping:
-    """One field of the product. ``source`` names fields of the record, several for a template."""
+    """One field of what a record becomes. ``source`` names fields of the record, several for a template."""
 
     to: str
     source: tuple[str, ...] = ()
@@ -72,7 +73,7 @@ class AttributeMapping:
 
 @dataclass(frozen=True)
 class ChannelMapping:
-    """The channel that products are listed in, made like this if missing."""
+    """The channel that products are listed in or orders come from, made like this if missing."""
 
     code: str
     currency: str
@@ -100,7 +101,14 @@ class Mapping:
     product_types: tuple[Json, ...] = ()
     ignore: frozenset[str] = frozenset()
     refuse_unknown: bool = True
+    noun: str = "product"
+    repeats: Literal["refuse", "number"] = "refuse"
     hash: str = ""
+
+    @property
+    def target(self) -> Target:
+        """What its records become."""
+        return TARGETS[self.noun]
 
     def listed_in(self, channel: str | None, locale: str | None) -> Mapping:
         """The mapping with the channel and the locale that the command names, where it names them."""
@@ -109,7 +117,7 @@ class Mapping:
             return made
         if self.channel is None:
             raise Invalid(
-                f'Mapping "{self.name}" lists into no channel: describe its channel, or leave --channel out.'
+                f'Mapping "{self.name}" names no channel: describe its channel, or leave --channel out.'
             )
         code = str(value.CHECKS["code"](channel))
         return replace(made, channel=replace(self.channel, code=code, name=code))
@@ -170,6 +178,8 @@ def _mapping(document: Json, digest: str) -> Mapping:
         product_types=tuple(make.get("product_types", ())),
         ignore=frozenset(document.get("ignore", ())),
         refuse_unknown=document.get("unknown", "refuse") == "refuse",
+        noun=document.get("noun", "product"),
+        repeats=document.get("repeats", "refuse"),
         hash=digest,
     )
 
@@ -192,6 +202,7 @@ def _attribute(given: Json, defaults: Json) -> AttributeMapping:
 def _check(made: Mapping, name: str) -> None:
     """What a schema cannot say. Raises ``Invalid``."""
     value.locale(made.locale)
+    _check_targets(made, name)
     if made.key not in {each.to for each in made.fields}:
         raise Invalid(f'Mapping "{name}": no field leads to its key "{made.key}".', ("key",))
     _check_once(name, (each.to for each in made.fields), "fields", "to")
@@ -204,6 +215,36 @@ def _check(made: Mapping, name: str) -> None:
             raise Invalid(
                 f'Mapping "{name}", at attributes/{place}: {wrong.message}', ("attributes", place)
             ) from wrong
+
+
+def _check_targets(made: Mapping, name: str) -> None:
+    for place, each in enumerate(made.fields):
+        if not made.target.fields.fullmatch(each.to):
+            raise Invalid(
+                f'Mapping "{name}", at fields/{place}: "{each.to}" is no target of {made.target.plural}:'
+                " see docs/import.md for those that are.",
+                ("fields", place, "to"),
+            )
+    if not made.target.keys.fullmatch(made.key):
+        raise Invalid(
+            f'Mapping "{name}", at key: {made.target.plural} are not found again by "{made.key}": take'
+            f" {' or '.join(_keys(made.target))}.",
+            ("key",),
+        )
+    if made.attributes and made.noun != "product":
+        raise Invalid(
+            f'Mapping "{name}": only products have attributes, not {made.target.plural}.', ("attributes",)
+        )
+    if made.noun == "order" and made.channel is None and "channel" not in {each.to for each in made.fields}:
+        raise Invalid(
+            f'Mapping "{name}": an order has a channel: describe it, or map a field to it.', ("channel",)
+        )
+
+
+def _keys(target: Target) -> list[str]:
+    """The keys of a target, for people."""
+    examples = ("slug", "number", "variants[].sku", "external_ids.erp")
+    return [example for example in examples if target.keys.fullmatch(example)]
 
 
 def _check_once(name: str, values: Iterable[str], section: str, what: str) -> None:

@@ -1,4 +1,4 @@
-"""Reading files of records: JSON lines or CSV, plain or gzip, one record at a time and never more in memory.
+"""Reading files of records: JSON lines, CSV or tables, plain or gzip, one record at a time and never more in memory.
 
 Every record knows where it stands, so that a refusal can name the line and reading can go on after it another day.
 """
@@ -10,7 +10,7 @@ import gzip
 import hashlib
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal
@@ -33,9 +33,12 @@ LINE = "line"
 
 @dataclass(frozen=True)
 class Format:
-    """How a file is written. ``empty`` says whether an empty CSV cell clears a value or says nothing of it."""
+    """How a file is written. ``empty`` says whether an empty CSV cell clears a value or says nothing of it.
 
-    kind: Literal["jsonl", "csv"] = "jsonl"
+    A table has a header and columns that any number of spaces keep apart: no cell is empty or has a space in it.
+    """
+
+    kind: Literal["jsonl", "csv", "table"] = "jsonl"
     encoding: str = "utf-8"
     delimiter: str = ","
     empty: Literal["leave", "clear"] = "leave"
@@ -98,15 +101,15 @@ def records(
 ) -> Iterator[Record]:
     """The records of a file, after ``start``. What cannot be read comes as a record with its error."""
     with opened(path) as file:
-        if form.kind == "csv":
+        if form.kind != "jsonl":
             yield from _csv(file, form, start, longest)
         else:
             yield from _json_lines(file, form, start or Position(), longest)
 
 
 def columns(path: Path, form: Format) -> list[str] | None:
-    """The header of a CSV file; null for JSON lines, whose records name their fields themselves."""
-    if form.kind != "csv":
+    """The header of a CSV file or table; null for JSON lines, whose records name their fields themselves."""
+    if form.kind == "jsonl":
         return None
     with opened(path) as file:
         return _header(file, form)[0]
@@ -220,18 +223,30 @@ def _csv(file: BinaryIO, form: Format, start: Position | None, longest: int) -> 
     file.seek(place.offset)
     lines, number = _Lines(file, form, place, longest), place.number
     csv.field_size_limit(2**31 - 1)
-    for cells in csv.reader(lines, delimiter=form.delimiter):
+    for cells in _rows(lines, form):
         if cells:
             number += 1
             yield _row(lines, cells, header, form, number, longest)
         lines.begin()
 
 
+def _rows(lines: Iterable[str], form: Format) -> Iterator[list[str]]:
+    """Rows of cells."""
+    if form.kind == "table":
+        return (line.split() for line in lines)
+    return csv.reader(lines, delimiter=form.delimiter)
+
+
+def cells(text: str, form: Format) -> list[str]:
+    """The cells of one row."""
+    return next(_rows(io.StringIO(text), form))
+
+
 def _header(file: BinaryIO, form: Format) -> tuple[list[str], Position]:
     """The names of the columns, and the place after them. Raises ``Invalid`` for a header without sense."""
     lines = _Lines(file, form, Position(), LONGEST_RECORD)
     try:
-        cells = next(csv.reader(lines, delimiter=form.delimiter))
+        cells = next(_rows(lines, form))
     except (StopIteration, csv.Error) as wrong:
         raise Invalid("The file has no header: name the columns in its first line.") from wrong
     names = [cell.removeprefix("\ufeff").strip() for cell in cells]
@@ -246,6 +261,9 @@ def _row(
 ) -> Record:
     end = Position(lines.offset, number, lines.line)
     record = Record(number, lines.first, end, b"".join(lines.raw))
+    if form.kind == "table" and header[-1] == ERROR:
+        # What was wrong is a sentence: it takes the rest of the line.
+        cells = [*cells[: len(header) - 1], " ".join(cells[len(header) - 1 :])]
     if lines.size > longest:
         record.error = too_long(record.line, lines.size, longest)
     elif unreadable := _undecodable(record, form):
@@ -253,7 +271,7 @@ def _row(
     elif len(cells) != len(header):
         record.error = Invalid(
             f"The row on line {record.line} has {len(cells)} cells, the header {len(header)}:"
-            f" correct its separators ({form.delimiter}) and quotes."
+            f" correct its separators{'' if form.kind == 'table' else f' ({form.delimiter})'} and quotes."
         )
     else:
         pairs = zip(header, cells, strict=True)

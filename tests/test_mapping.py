@@ -198,7 +198,7 @@ def test_what_is_no_yaml_is_refused() -> None:
 
 
 def test_a_mapping_that_does_not_exist_is_refused_naming_those_that_do() -> None:
-    with pytest.raises(NotFound, match=r'"icecap" does not exist: name a file, or one of icecat'):
+    with pytest.raises(NotFound, match=r'"icecap" does not exist: name a file, or one of cdnow, icecat'):
         mapping.load("icecap")
 
 
@@ -216,6 +216,6 @@ def test_the_command_may_name_another_channel_and_locale() -> None:
 
 
 def test_the_shipped_mappings_keep_to_the_schema() -> None:
-    assert mapping.shipped() == ["icecat"]
+    assert mapping.shipped() == ["cdnow", "icecat"]
     for name in mapping.shipped():
         assert mapping.load(name).name == name

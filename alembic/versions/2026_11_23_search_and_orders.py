@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql
 
 from alembic import op
 
-revision = "ba2842a274d0"
+revision = "5d1a9c40e7b2"
 down_revision = "c650000cf886"
 branch_labels = None
 depends_on = None
@@ -694,6 +694,30 @@ def upgrade() -> None:
     op.add_column("stock", sa.Column("document", postgresql.JSONB(astext_type=sa.Text()), nullable=True))
     op.add_column("stock", sa.Column("incoming", sa.BigInteger(), server_default="0", nullable=False))
     op.add_column("stock", sa.Column("incoming_at", sa.DateTime(timezone=True), nullable=True))
+    op.add_column("webhook_attempt", sa.Column("endpoint_id", sa.BigInteger(), nullable=True))
+    op.create_index(
+        "ix_webhook_attempt_endpoint",
+        "webhook_attempt",
+        ["endpoint_id", "started_at"],
+        unique=False,
+        postgresql_include=["outcome"],
+        postgresql_where=sa.text("endpoint_id IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_webhook_delivery_delivered_at",
+        "webhook_delivery",
+        ["delivered_at"],
+        unique=False,
+        postgresql_using="brin",
+        postgresql_with={"autosummarize": "on"},
+    )
+    op.create_index(
+        "ix_webhook_delivery_skipped",
+        "webhook_delivery",
+        ["skipped", "id"],
+        unique=False,
+        postgresql_where=sa.text("skipped IS NOT NULL"),
+    )
     op.add_column("webhook_line", sa.Column("untold", sa.Text(), nullable=True))
     op.create_check_constraint(
         op.f("ck_order_line_fulfilled"),
@@ -719,6 +743,24 @@ def downgrade() -> None:
     op.drop_constraint(op.f("ck_order_line_returned"), "order_line", type_="check")
     op.drop_constraint(op.f("ck_order_line_fulfilled"), "order_line", type_="check")
     op.drop_column("webhook_line", "untold")
+    op.drop_index(
+        "ix_webhook_delivery_skipped",
+        table_name="webhook_delivery",
+        postgresql_where=sa.text("skipped IS NOT NULL"),
+    )
+    op.drop_index(
+        "ix_webhook_delivery_delivered_at",
+        table_name="webhook_delivery",
+        postgresql_using="brin",
+        postgresql_with={"autosummarize": "on"},
+    )
+    op.drop_index(
+        "ix_webhook_attempt_endpoint",
+        table_name="webhook_attempt",
+        postgresql_include=["outcome"],
+        postgresql_where=sa.text("endpoint_id IS NOT NULL"),
+    )
+    op.drop_column("webhook_attempt", "endpoint_id")
     op.drop_column("stock", "incoming_at")
     op.drop_column("stock", "incoming")
     op.drop_column("stock", "document")
