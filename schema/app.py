@@ -15,6 +15,7 @@ from schema import (
     change,
     customer_erasure,
     mutation,
+    order_command,
     product_search_root,
     query,
     search_event,
@@ -93,6 +94,7 @@ def schema() -> Schema:
     told = [
         *mutation.fields(),
         *shortcut.fields(),
+        *order_command.fields(),
         *stock_command.fields(),
         *variant_command.fields(),
         *token.fields(),

@@ -1,7 +1,4 @@
-"""``productSearch``: words, filters, facets and an order, answered by the index and told by the database.
-
-It is answered by the ordinary executor: what there is to read depends on what the index finds.
-"""
+"""A search being answered: words, filters, facets and an order, found by the index and told by the database."""
 
 from __future__ import annotations
 
@@ -11,21 +8,20 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 import strawberry
-from strawberry.types.nodes import SelectedField, Selection
 
+from hub import search_event
 from hub.errors import Invalid, Required
-from schema import product_search, product_search_attribute, rule, search_facet_level, search_filter
+from schema import product_search, product_search_attribute, search_facet_level, search_filter
 from schema import product_search_answer as answers
-from schema.connection import ARGUMENTS, PageInfo, Paging
-from schema.declare import NOUNS, resolved
+from schema.connection import PageInfo, Paging
+from schema.declare import NOUNS
 from schema.loader import by_id
 from schema.product_search_answer import ProductSearchConnection, SearchStep
-from schema.root import SCOPE, opened
 from schema.search_facet import SearchFacet, SearchFacetInput, SearchFacetKind, Wish, check, wish
 from schema.search_facet_answer import Answering
 from schema.search_filter import ProductSearchFilter, Reading
+from schema.search_rule_applied import applied, redirect
 from schema.sort import SortDirection
-from schema.spec import Argument
 from search import condition, query
 from search.condition import AllOf
 from search.operand import UNCOMPARABLE
@@ -84,64 +80,7 @@ class Wanted:
     sort: ProductSearchSort | None = None
     paging: Paging = field(default_factory=Paging)
     explain: bool = False
-
-
-ASKED = {
-    "query": Argument(
-        type=str | None,
-        description="Words, or a number such as a SKU or GTIN, at most 1,000 characters; null or empty: all products.",
-    ),
-    "filter": Argument(type=ProductSearchFilter | None, description="Which products to take; null for all."),
-    "facets": Argument(
-        type=list[SearchFacetInput] | None,
-        description="What to count the hits by, at most 50; null: what tells something of these hits.",
-    ),
-    "sort": Argument(type=ProductSearchSort | None, description="Their order; null: the best first."),
-    "first": Argument(
-        type=int | None,
-        description="Hits of the page: 0 to 100; 20 without. With 0 only counts are told.",
-    ),
-    "after": ARGUMENTS["after"],
-    "explain": Argument(
-        type=bool,
-        description="Whether to tell what each score is made of. For staff and apps.",
-        default=False,
-    ),
-}
-"""What a search is asked, beside its scope."""
-
-
-async def _answer(_: Any, info: Any, arguments: dict[str, Any]) -> ProductSearchConnection:
-    context: Context = info.context
-    rule.opened(context.viewer, NOUNS["Product"])
-    if arguments["explain"]:
-        answers.refuse_explaining(context.viewer)
-    facets = arguments["facets"]
-    if facets is None and not _selects(info.selected_fields, "facets"):
-        facets = []
-    wanted = Wanted(
-        arguments["query"] or "",
-        arguments["filter"],
-        facets,
-        arguments["sort"],
-        Paging(first=arguments["first"], after=arguments["after"]),
-        arguments["explain"],
-    )
-    return await Search(context, await opened(context, arguments), wanted).answer()
-
-
-def _selects(selections: Sequence[Selection], name: str) -> bool:
-    """Whether a field is selected right below the field that is resolved."""
-    for root in selections:
-        waiting = list(root.selections)
-        while waiting:
-            each = waiting.pop()
-            if isinstance(each, SelectedField):
-                if each.name == name:
-                    return True
-            else:
-                waiting += each.selections
-    return False
+    session: str | None = None
 
 
 @dataclass
@@ -162,6 +101,11 @@ class Search:
         if self.scope.channel is None or (self.context.viewer.sees_unlisted and not narrowed):
             return None
         return self.scope.channel.id
+
+    async def check(self) -> None:
+        """Raises ``hub.errors.HubError`` for what could not be asked of the index, without asking it."""
+        conditions = await self._conditions()
+        query.check(self._question(conditions, await self._wishes(conditions)))
 
     async def answer(self) -> ProductSearchConnection:
         """The page. Raises ``hub.errors.HubError`` for what cannot be asked so."""
@@ -293,7 +237,21 @@ class Search:
             did_you_mean=answers.did_you_mean(self.wanted.text, found),
             spellings=answers.spellings(found),
             notice=found.notice,
+            query_id=self._noted(found),
+            redirect=redirect(found.redirect),
+            applied_rules=(
+                [applied(each) for each in found.applied] if self.context.viewer.sees_unlisted else None
+            ),
         )
+
+    def _noted(self, found: query.Found) -> str:
+        """What events call this answer. Queries are noted with their first page, beside the answer."""
+        recorder = self.context.extras.get("recorder")
+        if recorder is None or self.wanted.paging.after is not None:
+            return search_event.new_id()
+        place = (self.channel_id, product_search.locale(self.scope))
+        number: str = recorder.query(self.wanted.text, *place, found.total, self.wanted.session)
+        return number
 
 
 CATEGORY = SearchFacetKind.CATEGORY
@@ -306,15 +264,3 @@ def _tells(facet: SearchFacet, total: int) -> bool:
     if facet.values:
         return len(facet.values) > 1 or facet.values[0].count < total
     return facet.min is not None and facet.min != facet.max
-
-
-FIELD: Any = resolved(
-    "Search for products: by words in the locale of the query, by filters, or both, with counts by facet. A storefront "
-    "searches what is on offer in its channel; staff and apps search everything, and with filter: {listed: true} what a "
-    "storefront finds.",
-    _answer,
-    **ASKED,
-    **SCOPE,
-)
-FIELD.take(FIELD.spec.arguments, {})
-"""The root field, which the query takes in."""

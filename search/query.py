@@ -125,6 +125,11 @@ def find(index: Index, question: Question, *, first: int, after: str | None = No
     return _Finding(question, first, after).answer(index)
 
 
+def check(question: Question) -> None:
+    """Raises what ``find`` would for a question that cannot be asked so; the index is not asked."""
+    _Finding(question, 0, None)
+
+
 class _Finding:
     """One question being answered."""
 

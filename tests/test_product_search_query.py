@@ -94,11 +94,11 @@ def test_a_page_of_hits_takes_few_statements_however_many_there_are(ask: Asking)
     for first in (1, 24):
         searched(ask, f"{IN_ENGLISH}, first: {first}", selection)
         counts.add(ask.statements)
-    # channel, attributes that are facets, the level of categories, products; options, makers
-    assert counts == {6}
+    # channel, rules, attributes that are facets, the level of categories, products; options, makers
+    assert counts == {7}
     searched(ask, arguments, "nodes { slug }")
-    # channel, the category that the filter names, products
-    assert ask.statements == 3
+    # channel, rules, the category that the filter names, products
+    assert ask.statements == 4
 
 
 def test_a_typing_error_is_corrected_and_told(ask: Asking) -> None:
