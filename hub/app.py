@@ -37,6 +37,7 @@ from schema.app import schema
 from schema.desk import Desk
 from schema.download import Downloads
 from schema.router import Endpoint
+from search.asking import ASKING
 from search.engine import Index
 from search.recording import Recorder
 from webhooks import event, figures
@@ -44,6 +45,10 @@ from webhooks.figures import Figures
 
 GRACE_SECONDS = 60
 """How long requests may go on when the server is told to stop: as long as any may take."""
+
+YOUNG_OBJECTS = 20_000
+"""New objects after which a server looks for garbage among them: with Python's 700, long answers that are made side by side
+were walked many times each."""
 
 FAREWELL_SECONDS = 0.1
 """How long clients whose connections are held open have to be told why they end."""
@@ -64,7 +69,7 @@ def create_app(settings: Settings, *, relay: bool = True) -> FastAPI:
     desk = Desk(database)
     endpoint = _endpoint(database, settings, index, desk)
     searching = search.figures.SearchFigures(database, index)
-    metrics = Metrics(database, sending, desk, endpoint.execution.figures, searching)
+    metrics = Metrics(database, sending, desk, endpoint.execution.figures, searching, ASKING)
     lifespan = _lifespan(
         database,
         lambda: _stopping(
@@ -217,6 +222,7 @@ def _lifespan(
         # What stands when serving begins stays: walking the schema in every collection doubled the cost of a long answer.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(YOUNG_OBJECTS)
         try:
             yield
         finally:

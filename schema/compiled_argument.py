@@ -35,6 +35,7 @@ class Given:
         self._node = node
         self._field: Field = definition.extensions["strawberry-definition"]
         self.variables = frozenset(_variables(node))
+        self.names = frozenset(each.name.value for each in node.arguments or ())
         self._constant = None if self.variables else self._read(NOTHING)
         self._plain = self._split() if self.variables else None
 

@@ -17,7 +17,7 @@ from hub.attribute_value import TARGETS
 from hub.direct import Made, Row
 from hub.errors import HubError
 from hub.recent import Recent
-from schema.attribute_level import DEFINING, Known, Leaf, Level, Place, known_of, places, seen, stored_codes
+from schema.attribute_level import DEFINING, Known, Leaf, Level, known_of, places, seen, stored_codes
 from schema.attribute_value import TYPES, Leading, OfLeaf
 from schema.compiled_level import FIRST_CELL, ById, Options, Reading
 from schema.compiled_level import Level as Rows
@@ -28,6 +28,7 @@ from schema.sql import by_codes
 
 if TYPE_CHECKING:
     from schema.compiled_argument import Given
+    from schema.context import Scope
     from schema.declare import Noun
     from schema.joined import Joined
     from schema.spec import Values
@@ -57,21 +58,22 @@ class ValuesAt:
         given = reading.arguments[self.given.place]
         return [given["code"]] if self.single else given["codes"]
 
-    def meet(self, reading: Reading) -> set[str]:
-        """The codes that have values in the rows that were read."""
+    def meet(self, reading: Reading) -> None:
+        """Find the values in the rows that were read, each row's with the codes that are wanted of it."""
         kept = self._kept(reading)
         codes = self.codes(reading) if kept else None
-        met = [(key, one, one.codes if codes is None else one.among(codes)) for key, one in kept.items()]
-        reading.met[self.place] = met
-        return {code for _, _, wanted in met for code in wanted}
+        reading.met[self.place] = [
+            (key, one, one.codes if codes is None else one.among(codes)) for key, one in kept.items()
+        ]
+
+    def codes_met(self, reading: Reading) -> set[str]:
+        """The codes that have values in the rows that were read."""
+        return {code for _, _, wanted in reading.met[self.place] for code in wanted}
 
     def see(self, reading: Reading, known: dict[str, Known]) -> None:
         """Choose what the reader sees."""
-        scope = reading.scope
-        place = (scope.channel.code if scope.channel else None, scope.locales)
-        looked = {code: (each, places(each.definition, scope)) for code, each in known.items()}
         reading.leaves[self.place] = {
-            key: one.seen(wanted, looked, place) for key, one, wanted in reading.met[self.place]
+            key: one.seen(wanted, known, reading.scope) for key, one, wanted in reading.met[self.place]
         }
 
     def _kept(self, reading: Reading) -> dict[str, Stored]:
@@ -130,16 +132,15 @@ class Stored:
         """Those of the codes that have a value."""
         return stored_codes(self._levels, codes)
 
-    def seen(
-        self, codes: Sequence[str], looked: Mapping[str, tuple[Known, Sequence[Place]]], place: Hashable
-    ) -> Leaves:
-        """The values of some codes for a reader at a place, who looks where ``looked`` says."""
-        known = [looked[code][0] if code in looked else None for code in codes]
-        key = (place, *codes, *map(id, known))
+    def seen(self, codes: Sequence[str], known: Mapping[str, Known], scope: Scope) -> Leaves:
+        """The values of some codes for a reader in a scope, by the attributes that are known of them."""
+        by = [known.get(code) for code in codes]
+        key = (scope.channel.code if scope.channel else None, scope.locales, *codes, *map(id, by))
         found = self._seen.find(key)
         if found is None:
+            looked = {each.definition.code: (each, places(each.definition, scope)) for each in by if each}
             # With what it was made of, so that nothing else gets the same identity while this is kept.
-            found = self._seen.keep(key, (Leaves(seen(self._levels, codes, looked)), known))
+            found = self._seen.keep(key, (Leaves(seen(self._levels, codes, looked)), by))
         return found[0]
 
 
@@ -194,6 +195,11 @@ class Definitions(Rows):
     def __init__(self, place: int, noun: Noun, **more: Any) -> None:
         super().__init__(place, noun, **more)
         self.values: list[ValuesAt] = []
+
+    @property
+    def fixed(self) -> bool:
+        """Whether the same values are always asked for."""
+        return not any(each.given.variables for each in self.values)
 
     def columns(self, _: Reading) -> list[str]:
         """What defines an attribute."""

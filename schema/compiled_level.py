@@ -138,6 +138,11 @@ class Level:
             self._cells[key] = (len(self._cells) + FIRST_CELL, path, make)
         return self._cells[key][0]
 
+    @property
+    def fixed(self) -> bool:
+        """Whether the statement, with all that its shape leaves open, depends on nothing of a request but the scope."""
+        return True
+
     def columns(self, _: Reading) -> list[str]:
         """The columns of the statement, as far as rows hold them."""
         return [f"c{place}" for place in range(len(self._cells))]
@@ -156,13 +161,16 @@ class Level:
 
     def fragment(self, reading: Reading) -> Shaped | None:
         """The statement, and the values that its shape leaves open; null where there is nothing to ask."""
-        shape = (self._scope(reading), self.shape(reading))
-        known = self._near.find(shape)
+        near = reading.scope if self.fixed else self._shape(reading)
+        known = self._near.find(near)
         if known is None:
-            whole = (self._signature(reading), shape)
+            whole = (self._signature(reading), self._shape(reading))
             known = MADE.find(whole) or MADE.keep(whole, self._made(reading))
-            self._near.keep(shape, known)
+            self._near.keep(near, known)
         return known
+
+    def _shape(self, reading: Reading) -> Hashable:
+        return (self._scope(reading), self.shape(reading))
 
     def _signature(self, reading: Reading) -> Hashable:
         """What tells its statements from those of other levels: one that reads the same asks the same."""
@@ -273,6 +281,11 @@ class Found(_Grouped):
         self._name = name
         self._given = given
 
+    @property
+    def fixed(self) -> bool:
+        """What is looked up may say itself how."""
+        return False
+
     def own(self) -> Hashable:
         """The way it is found by."""
         return self._name
@@ -301,6 +314,11 @@ class ManyOf(_Grouped):
         self._spec = spec
         self._owner = owner
         self._given = given
+
+    @property
+    def fixed(self) -> bool:
+        """Whether the columns that must match are always the same."""
+        return not self._given.variables
 
     def _asked(self, reading: Reading) -> dict[str, Any]:
         return {
@@ -333,6 +351,11 @@ class LookedUp(Level):
         super().__init__(place, noun, **more)
         self.spec = spec
         self._given = given
+
+    @property
+    def fixed(self) -> bool:
+        """Whether the select is always made with the same."""
+        return not self._given.variables
 
     def _select(self, reading: Reading) -> sa.Select[Any] | None:
         return self.spec.select(reading.viewer, reading.scope, **reading.arguments[self._given.place])

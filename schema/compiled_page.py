@@ -71,6 +71,11 @@ class Listing(Level):
         """The relation; null at the root."""
         return self.spec
 
+    @property
+    def fixed(self) -> bool:
+        """Whether it is always asked for alike. A filter may name attributes, which change."""
+        return not self.given.variables and self.given.names.isdisjoint(("filter",))
+
     def conditions(self, reading: Reading, frame: sql.Frame, filter_: Any) -> list[Any]:
         """The filter's conditions."""
         where = filters.Where(reading.viewer, reading.scope, reading.definitions)

@@ -91,8 +91,9 @@ class Stage:
         found = dict(reading.rules)
         found |= {f"{name}_0": value for name, value in keys.items()}
         for number, (level, _, given) in enumerate(asked):
-            for name, value in (given | level.late(reading)).items():
-                found[f"{name}_{number}"] = value
+            late = level.late(reading)
+            if given or late:
+                found |= {f"{name}_{number}": value for name, value in (given | late).items()}
         if reading.check is not None:
             found |= {f"{name}_{len(asked)}": value for name, value in reading.check.values.items()}
         return found

@@ -15,6 +15,7 @@ from hub.channel import Channel, ChannelLocale, fallback
 from hub.customer import Customer
 from hub.errors import Forbidden, NotFound, Required
 from hub.locale import Locale
+from hub.recent import Recent
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from hub.viewer import Viewer
 
     Batch = Callable[[list[Any]], Awaitable[Sequence[Any]]]
+
+SCOPES = 16
+"""Scopes that are kept with what they were opened on."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,14 @@ class Ground:
     places: Mapping[str | int, Place]
     locales: tuple[str, ...] | None
     company_id: int | None
+    scopes: Recent[Hashable, Scope] = field(default_factory=lambda: Recent(SCOPES), compare=False)
+    """Those of this moment that were opened on it, by who asks and what they name."""
+
+    def holds(self, scope: Scope) -> bool:
+        """Whether all of a scope was read with it: what was read later may be otherwise the next time."""
+        if scope.channel is None:
+            return self.locales is not None
+        return self.places.get(scope.channel.id) is scope.channel
 
 
 @dataclass
@@ -91,6 +103,16 @@ class Context:
         Raises ``NotFound`` for an unknown channel, ``Forbidden`` for one that the token is not bound to and for a
         moment that it may not read at, ``Required`` where a storefront's token names none and has no default, and ``Invalid`` for what is no locale.
         """
+        if self.ground is None or as_of is not None:
+            return await self._scope(channel, locale, as_of)
+        key = (self.viewer, channel, locale)
+        known = self.ground.scopes.find(key)
+        if known is not None:
+            return known
+        opened = await self._scope(channel, locale, None)
+        return self.ground.scopes.keep(key, opened) if self.ground.holds(opened) else opened
+
+    async def _scope(self, channel: str | None, locale: str | None, as_of: datetime | None) -> Scope:
         self.viewer.require_moment(as_of, ("asOf",))
         place = await self._place(channel)
         if place is None and not self.viewer.sees_unlisted:

@@ -85,6 +85,11 @@ class Document:
         return {}
 
     @cached_property
+    def texts(self) -> dict[int, Any]:
+        """The variables of operations that have nothing but texts, by the operation's identity."""
+        return {}
+
+    @cached_property
     def conditions(self) -> tuple[str, ...]:
         """The variables that stand in ``@skip`` and ``@include``."""
         return tuple(sorted(conditions(self.node))) if self.node else ()

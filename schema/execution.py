@@ -172,7 +172,7 @@ class Execution:
         self, asked: Asked, operation: Operation, context: Context, check: Check | None = None
     ) -> Answered | None:
         """The answer; null where there is no plan. Raises whatever goes wrong."""
-        variables = self._planner.variables(operation.node, asked.variables)
+        variables = self._planner.variables(operation.node, asked.variables, operation.document)
         plan = self._planner.plan(operation.document, operation.node, context.viewer, variables)
         if isinstance(plan, Refusal):
             return None

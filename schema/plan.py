@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 from hub.direct import Made, Row
@@ -26,6 +27,11 @@ if TYPE_CHECKING:
     from schema.opening import Check
 
 
+CLASSES = 10_000
+"""Viewers whose class is remembered."""
+
+
+@lru_cache(CLASSES)
 def class_of(viewer: Viewer) -> Viewer:
     """Who stands for everyone of a viewer's permission class.
 
@@ -72,6 +78,9 @@ class Root:
         self._values = found.builder.values
         self._apart = found.builder.whole
         self._waves = _waves(self.levels, apart=self._apart)
+        self._filtered = [
+            level for level in self.levels if isinstance(level, Listing) and "filter" in level.given.names
+        ]
 
     async def read(
         self, request: Request, wanted: Sequence[int] = (), keys: Sequence[int] = ()
@@ -100,21 +109,23 @@ class Root:
     async def _define(self, reading: Reading, database: Reads) -> None:
         """Read the attributes that filters name."""
         named: set[str] = set()
-        for level in self.levels:
-            if isinstance(level, Listing):
-                try:
-                    named |= filters.attribute_codes(reading.arguments[level.given.place].get("filter"))
-                except HubError as wrong:
-                    reading.wrong[level.place] = wrong
+        for level in self._filtered:
+            try:
+                named |= filters.attribute_codes(reading.arguments[level.given.place].get("filter"))
+            except HubError as wrong:
+                reading.wrong[level.place] = wrong
         known = await _known(named, database)
         reading.definitions = {code: each.definition for code, each in known.items()}
 
     async def _see(self, reading: Reading, wave: int, database: Reads) -> None:
         met = [each for each in self._values if each.level.wave == wave]
-        codes = {code for each in met for code in each.meet(reading)}
-        known = await _known(codes, database) if self._apart else reading.known
         for each in met:
-            each.see(reading, known)
+            each.meet(reading)
+        if self._apart:
+            codes = {code for each in met for code in each.codes_met(reading)}
+            reading.known = await _known(codes, database)
+        for each in met:
+            each.see(reading, reading.known)
 
 
 async def _known(codes: set[str], database: Reads) -> dict[str, attribute_level.Known]:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from graphql import GraphQLError, OperationDefinitionNode
-from graphql.execution.values import VariableValues, get_variable_values
+from graphql.execution.get_variable_signature import GraphQLVariableSignature, get_variable_signature
+from graphql.execution.values import VariableValues, VariableValueSource, get_variable_values
 
 from hub.errors import HubError
 from schema.compiled_root import compiled, nouns_of
@@ -54,12 +55,36 @@ class Planner:
     def __init__(self, schema: strawberry.Schema) -> None:
         self._schema = schema
 
-    def variables(self, node: OperationDefinitionNode, given: dict[str, Any]) -> VariableValues:
-        """The variables, coerced. Raises ``Bail`` where they are wrong."""
+    def variables(
+        self, node: OperationDefinitionNode, given: dict[str, Any], document: Document | None = None
+    ) -> VariableValues:
+        """The variables, coerced. Raises ``Bail`` where they are wrong. ``document``: where it is remembered what they are."""
+        plain = None if document is None else self._plain(document, node)
+        if plain is not None and all(type(given.get(name)) is str for name in plain):
+            sources = {name: VariableValueSource(signature, given[name]) for name, signature in plain.items()}
+            return VariableValues(sources, {name: given[name] for name in plain})
         found = get_variable_values(self._schema._schema, node.variable_definitions or (), given)  # noqa: SLF001 - has no public name
         if isinstance(found, list):
             raise Bail("variables")
         return found
+
+    def _plain(
+        self, document: Document, node: OperationDefinitionNode
+    ) -> Mapping[str, GraphQLVariableSignature] | None:
+        """The variables of an operation whose variables are all texts, which need no conversion; null for any other."""
+        if id(node) not in document.texts:
+            schema = self._schema._schema  # noqa: SLF001 - has no public name
+            found = [get_variable_signature(schema, each) for each in node.variable_definitions or ()]
+            texts = [
+                each
+                for each in found
+                if isinstance(each, GraphQLVariableSignature) and str(each.type) in ("String", "String!")
+            ]
+            document.texts[id(node)] = (
+                {each.name: each for each in texts} if len(texts) == len(found) else None
+            )
+        texts_of: Mapping[str, GraphQLVariableSignature] | None = document.texts[id(node)]
+        return texts_of
 
     def plan(
         self, document: Document, node: OperationDefinitionNode, viewer: Viewer, variables: VariableValues

@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 
 from hub.db import Database
+from hub.errors import Forbidden
 from hub.ids import encode
 from hub.viewer import Viewer
-from schema import payload_document, payload_rendering
+from schema import opening, payload_document, payload_rendering
 from schema.app import schema
+from schema.context import Context, Ground
 from schema.document import HEAVIEST, REMEMBERED
 from schema.execution import Answered, Asked, Execution
 from schema.payload_rendering import PayloadRendering
@@ -164,6 +166,23 @@ def test_who_asks_is_bound_and_never_part_of_a_plan(both: Both) -> None:
     for name in ("Ada", "Bo", "Ada"):
         viewer = replace(customer_viewer(int(numbers[name])), default_channel_id=web)
         assert both(query, viewer)["customers"]["nodes"] == [{"givenName": name}]
+
+
+def test_only_what_was_read_with_the_token_is_kept_for_its_next_request(both: Both) -> None:
+    """Nobody looks again at a channel that was read on the way, so the next request reads it anew."""
+
+    def statements(ground: Ground, viewer: Viewer = STAFF) -> int:
+        before = both.database.statements
+        context = Context(both.database, viewer, ground=ground)
+        assert both.runner.run(context.scope("web")).channel is not None
+        return both.database.statements - before
+
+    nothing = Ground({}, None, None)
+    assert [statements(nothing), statements(nothing)] == [1, 1]
+    everything = both.runner.run(opening.ground(both.database))
+    assert [statements(everything), statements(everything)] == [0, 0]
+    with pytest.raises(Forbidden):
+        statements(everything, replace(STAFF, channel_ids=frozenset({0})))
 
 
 def test_included_or_not_are_two_plans(both: Both) -> None:
