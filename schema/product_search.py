@@ -5,7 +5,6 @@ A page is in the order of the ranks. What the index names and the viewer may not
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from schema import search_rule_held, sql
 from schema.connection import Connection, Counted, PageInfo
 from schema.loader import by_id, values
 from search import query
+from search.asking import ASKING
 from search.engine import UnavailableError
 
 if TYPE_CHECKING:
@@ -104,6 +104,6 @@ async def answered(
     """What the index finds. Raises ``GraphQLError`` with the code SEARCH_UNAVAILABLE while it does not answer."""
     index = context.extras["search"]
     try:
-        return await asyncio.to_thread(query.find, index, question, first=first, after=after)
+        return await ASKING.ask(lambda: query.find(index, question, first=first, after=after))
     except UnavailableError as down:
         raise GraphQLError(str(down), extensions={"code": "SEARCH_UNAVAILABLE"}) from down

@@ -22,6 +22,7 @@ from schema.declare import NOUNS
 from schema.loader import by_id
 from schema.product_search_attribute import label
 from search import language, suggest
+from search.asking import ASKING
 from search.engine import Index, UnavailableError
 from search.identifier import normal
 from search.suggest import Name, Names, Seen, Typed
@@ -135,7 +136,10 @@ async def search_suggest(
         scope.as_of,
     )
     names = await _names(context, scope)
-    found = await asyncio.to_thread(_find, context.extras["search"], asked, seen, names, size)
+    try:
+        found = await ASKING.ask(lambda: _find(context.extras["search"], asked, seen, names, size))
+    except UnavailableError as down:
+        raise GraphQLError(str(down), extensions={"code": "SEARCH_UNAVAILABLE"}) from down
     return await _told(context, scope, found, size)
 
 
@@ -158,20 +162,17 @@ def _size(first: int | None) -> int:
 
 def _find(index: Index, asked: Typed, seen: Seen, names: Mapping[str, Names], size: int) -> _Found:
     """What begins so; where nothing does, what begins nearly so."""
-    try:
-        with index.reading() as reader:
-            matched = {kind: each.beginning(asked.sought) for kind, each in names.items()}
-            found = suggest.products(reader, asked, seen, size)
-            if not found and not any(matched.values()):
-                close = suggest.corrected(reader, asked, seen, list(names.values()))
-                if close is not None:
-                    asked = close
-                    matched = {kind: each.beginning(asked.sought) for kind, each in names.items()}
-                    found = suggest.products(reader, asked, seen, size)
-            keys = {field: [name.key for name in matched[kind]] for kind, field in FIELDS.items()}
-            return _Found(asked, found, matched, suggest.counted(reader, seen, keys))
-    except UnavailableError as down:
-        raise GraphQLError(str(down), extensions={"code": "SEARCH_UNAVAILABLE"}) from down
+    with index.reading() as reader:
+        matched = {kind: each.beginning(asked.sought) for kind, each in names.items()}
+        found = suggest.products(reader, asked, seen, size)
+        if not found and not any(matched.values()):
+            close = suggest.corrected(reader, asked, seen, list(names.values()))
+            if close is not None:
+                asked = close
+                matched = {kind: each.beginning(asked.sought) for kind, each in names.items()}
+                found = suggest.products(reader, asked, seen, size)
+        keys = {field: [name.key for name in matched[kind]] for kind, field in FIELDS.items()}
+        return _Found(asked, found, matched, suggest.counted(reader, seen, keys))
 
 
 async def _told(context: Context, scope: Scope, found: _Found, size: int) -> SearchSuggestions:

@@ -17,6 +17,9 @@ from search.wording import View
 BRANDS = ("brand", "supplier", "manufacturer", "vendor")
 """Codes of attributes that name a maker: such a name in a question speaks for the maker's products."""
 
+Named = dict[str, tuple[str, ...]]
+"""Locale → names."""
+
 Say = Callable[[wording.Attributes, Json, Json, View], Iterator[str]]
 
 
@@ -80,12 +83,14 @@ def _holders(product: sa.RowMapping, material: Material) -> list[tuple[Json, Jso
 
 def _facts(product: sa.RowMapping, place: Place, material: Material) -> Facts:
     number = product["id"]
+    kinds, above = _kinds(product, place, material)
     shared = Facts(
         type=product["type_code"],
         categories=tuple(row["id"] for row in material.categories[number]),
         collections=tuple(row["collection_id"] for row in material.collections[number]),
         brands=tuple(_brands(product, place, material)),
-        **_kinds(product, place, material),
+        kinds=kinds,
+        above=above,
         created=product["created_at"],
     )
     if place.id is not None:
@@ -96,16 +101,15 @@ def _facts(product: sa.RowMapping, place: Place, material: Material) -> Facts:
     )
 
 
-def _kinds(product: sa.RowMapping, place: Place, material: Material) -> dict[str, dict[str, tuple[str, ...]]]:
-    """What kind of thing the product is, and what the categories above its own are called, by locale."""
+def _kinds(product: sa.RowMapping, place: Place, material: Material) -> tuple[Named, Named]:
+    """What kind of thing the product is, and what the categories above its own are called."""
     rows = material.categories[product["id"]]
     parents = {row["parent_id"] for row in rows}
     own = [product["type_name"], *(row["name"] for row in rows if row["id"] not in parents)]
-    above = [row["name"] for row in rows if row["id"] in parents]
-    return {"kinds": _by_locale(own, place), "above": _by_locale(above, place)}
+    return _by_locale(own, place), _by_locale([row["name"] for row in rows if row["id"] in parents], place)
 
 
-def _by_locale(names: list[Json], place: Place) -> dict[str, tuple[str, ...]]:
+def _by_locale(names: list[Json], place: Place) -> Named:
     found = {
         code: distinct(wording.shown(name, view) for name in names) for code, view in place.views.items()
     }
