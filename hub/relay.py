@@ -12,7 +12,17 @@ from threading import Event, Thread
 
 import sqlalchemy as sa
 
-from hub import idempotency, job_runner, migrations, sequencer, triggers, wake, window
+from hub import (
+    idempotency,
+    job_runner,
+    migrations,
+    reservation,
+    search_event,
+    sequencer,
+    triggers,
+    wake,
+    window,
+)
 from hub.config import Settings
 from hub.db import HUB, Database
 from hub.postgres import libpq
@@ -26,6 +36,9 @@ GUARD_SECONDS = 10.0
 HOUSEKEEPING_SECONDS = 3600.0
 EXPIRY_SECONDS = 60.0
 """How late the result of a job may be removed."""
+
+LEARNING_SECONDS = 60.0
+"""How late a query that several asked is offered to others."""
 
 Stop = Callable[[], None]
 """Ends what was started, and returns when it has ended."""
@@ -47,9 +60,11 @@ def start(database: Database, settings: Settings) -> Stop:
     threads = [
         Thread(target=sequencer.run, args=(database, stop), name="sequencer", daemon=True),
         Thread(target=_repeat, args=(_turn, database, CLOCK_SECONDS, stop), name="clock", daemon=True),
+        Thread(target=_repeat, args=(_free, database, CLOCK_SECONDS, stop), name="promises", daemon=True),
         Thread(target=_repeat, args=(_guard, database, GUARD_SECONDS, stop), name="guard", daemon=True),
         Thread(target=_repeat, args=(_tidy(settings), database, HOUSEKEEPING_SECONDS, stop), daemon=True),
         Thread(target=_repeat, args=(_expire(settings), database, EXPIRY_SECONDS, stop), daemon=True),
+        Thread(target=_repeat, args=(_learn(settings), database, LEARNING_SECONDS, stop), daemon=True),
         *job_runner.threads(database, settings, stop),
     ]
     return _running(stop, threads)
@@ -72,6 +87,12 @@ def _turn(database: Database) -> bool:
         return window.turn(tx) > 0
 
 
+def _free(database: Database) -> bool:
+    """Promises whose time is over are free again."""
+    with database.write(HUB) as tx:
+        return reservation.expire(tx) > 0
+
+
 def _guard(database: Database) -> bool:
     """A relay of another version, that runs beside this one during an upgrade, leaves things as it finds them."""
     with database.read() as tx:
@@ -89,6 +110,17 @@ def _tidy(settings: Settings) -> Callable[[Database], bool]:
         return False
 
     return tidy
+
+
+def _learn(settings: Settings) -> Callable[[Database], bool]:
+    """Offer what others ask, and forget old events."""
+
+    def learn(database: Database) -> bool:
+        with database.write(HUB) as tx:
+            search_event.popularise(tx)
+            return search_event.purge(tx, settings.search_event_days)
+
+    return learn
 
 
 def _expire(settings: Settings) -> Callable[[Database], bool]:
