@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -149,10 +149,15 @@ def reserve(tx: sa.Connection, wanted: Sequence[Wanted], *, partly: bool = False
     return _shortages(tx, wanted, short)
 
 
+def levels_of(variant_id: int) -> sa.Select[Any]:
+    """The ids of a variant's levels."""
+    return sa.select(STOCK.c.id).where(STOCK.c.variant_id == variant_id)
+
+
 def _locked_levels(tx: sa.Connection, wanted: Sequence[Wanted]) -> dict[int, list[_Level]]:
     """The levels of the variants, locked, with what ran out of time taken back."""
     variants = sorted({each.variant_id for each in wanted})
-    numbers = _locked(tx, sa.select(STOCK.c.id).where(STOCK.c.variant_id == sa.any_(_array(variants))))
+    numbers = locked(tx, sa.select(STOCK.c.id).where(STOCK.c.variant_id == sa.any_(_array(variants))))
     if numbers:
         _delete_expired(tx, numbers)
     places = availability.places(tx, {each.channel_id for each in wanted if each.channel_id is not None})
@@ -243,22 +248,27 @@ def release(
     order_line_ids: Iterable[int] = (),
     cart_line_ids: Iterable[int] = (),
     holders: Iterable[str] = (),
+    reservation_ids: Iterable[int] = (),
     quantity: int | None = None,
+    variant_id: int | None = None,
 ) -> int:
     """Take promises back: all that the named ones hold, or ``quantity`` of each, the last location first.
 
-    Gives how many pieces are free again. What holds nothing is passed over.
+    ``variant_id``: only of this variant. Gives how many pieces are free again. What holds nothing is passed over.
     """
     freed = 0
-    for column, who in zip(HOLDERS, (order_line_ids, cart_line_ids, holders), strict=True):
-        freed += _release(tx, column, list(who), quantity)
+    named = zip((*HOLDERS, "id"), (order_line_ids, cart_line_ids, holders, reservation_ids), strict=True)
+    for column, who in named:
+        freed += _release(tx, column, list(who), quantity, variant_id)
     return freed
 
 
-def _release(tx: sa.Connection, column: str, who: Sequence[Any], quantity: int | None) -> int:
+def _release(
+    tx: sa.Connection, column: str, who: Sequence[Any], quantity: int | None, variant_id: int | None
+) -> int:
     if not who:
         return 0
-    held = _held(tx, column, who)
+    held = [each for each in _held(tx, column, who) if variant_id in (None, each["variant_id"])]
     rest = dict.fromkeys(who, quantity)
     left: dict[int, int] = {}
     freed = 0
@@ -277,9 +287,9 @@ def _release(tx: sa.Connection, column: str, who: Sequence[Any], quantity: int |
 def _held(tx: sa.Connection, column: str, who: Sequence[Any]) -> list[sa.RowMapping]:
     """The promises of these holders, by level. The levels are locked."""
     mine = RESERVATION.c[column] == sa.any_(sa.cast(list(who), sa.ARRAY(RESERVATION.c[column].type)))
-    _locked(tx, sa.select(STOCK.c.id).where(STOCK.c.id.in_(sa.select(RESERVATION.c.stock_id).where(mine))))
+    locked(tx, sa.select(STOCK.c.id).where(STOCK.c.id.in_(sa.select(RESERVATION.c.stock_id).where(mine))))
     statement = (
-        sa.select(RESERVATION, STOCK.c.location_id)
+        sa.select(RESERVATION, STOCK.c.location_id, STOCK.c.variant_id)
         .join(STOCK, STOCK.c.id == RESERVATION.c.stock_id)
         .where(mine)
         .order_by(RESERVATION.c.stock_id, RESERVATION.c.id)
@@ -373,9 +383,40 @@ def _levels_at(
         RESERVATION.c.order_line_id == sa.any_(_array(order_line_ids))
     )
     named = sa.tuple_(STOCK.c.variant_id, STOCK.c.location_id).in_(pairs)
-    _locked(tx, sa.select(STOCK.c.id).where(sa.or_(named, STOCK.c.id.in_(promised))))
+    locked(tx, sa.select(STOCK.c.id).where(sa.or_(named, STOCK.c.id.in_(promised))))
     found = tx.execute(sa.select(STOCK.c.variant_id, STOCK.c.location_id, STOCK.c.id).where(named))
     return {(variant_id, location_id): number for variant_id, location_id, number in found}
+
+
+def state(tx: sa.Connection, wanted: Wanted) -> list[Shortage]:
+    """Make what a holder holds of a variant exactly as many as wanted: said again, it changes nothing.
+
+    Raises ``Invalid`` for fewer than one.
+    """
+    if wanted.quantity < 1:
+        raise Invalid(f"{wanted.quantity} pieces cannot be reserved: give 1 or more.", ("quantity",))
+    column, who = wanted.held_by
+    levels = _locked_levels(tx, [wanted])
+    mine = [each for each in _held(tx, column, [who]) if each["variant_id"] == wanted.variant_id]
+    elsewhere = [each for each in mine if not _at(each["stock_id"], levels[wanted.variant_id], wanted)]
+    if elsewhere:
+        _lower(tx, dict.fromkeys((each["id"] for each in elsewhere), 0))
+    held = sum(each["quantity"] for each in mine if each not in elsewhere)
+    short: list[Shortage] = []
+    if held > wanted.quantity:
+        _release(tx, column, [who], held - wanted.quantity, wanted.variant_id)
+    elif held < wanted.quantity:
+        short = reserve(tx, [replace(wanted, quantity=wanted.quantity - held)])
+    kept = sa.and_(
+        RESERVATION.c.id.in_([each["id"] for each in mine]),
+        RESERVATION.c.expires_at.is_distinct_from(wanted.expires_at),
+    )
+    tx.execute(sa.update(RESERVATION).values(expires_at=wanted.expires_at).where(kept))
+    return [replace(each, wanted=wanted.quantity, available=each.available + held) for each in short]
+
+
+def _at(stock_id: int, levels: Sequence[_Level], wanted: Wanted) -> bool:
+    return any(each.id == stock_id and _serves(each, wanted) for each in levels)
 
 
 def hand_over(tx: sa.Connection, lines: Mapping[int, int]) -> None:
@@ -405,9 +446,7 @@ def expire(tx: sa.Connection) -> int:
         .order_by(RESERVATION.c.stock_id)
         .limit(EXPIRED_AT_ONCE)
     ).all()
-    return _delete_expired(
-        tx, _locked(tx, sa.select(STOCK.c.id).where(STOCK.c.id == sa.any_(_array(levels))))
-    )
+    return _delete_expired(tx, locked(tx, sa.select(STOCK.c.id).where(STOCK.c.id == sa.any_(_array(levels)))))
 
 
 def _delete_expired(tx: sa.Connection, levels: Sequence[int]) -> int:
@@ -419,7 +458,7 @@ def _delete_expired(tx: sa.Connection, levels: Sequence[int]) -> int:
     return tx.execute(gone).rowcount
 
 
-def _locked(tx: sa.Connection, levels: sa.Select[Any]) -> list[int]:
+def locked(tx: sa.Connection, levels: sa.Select[Any]) -> list[int]:
     """Lock levels until the transaction ends; gives their ids."""
     return list(tx.scalars(levels.order_by(STOCK.c.id).with_for_update(key_share=True, of=STOCK)))
 

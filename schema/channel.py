@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hub import channel as tables
+from hub.location import ChannelLocation as LocationTable
 from schema import rule
 from schema.declare import column, many, noun, one, text
 from schema.look_up import by_code
@@ -12,6 +13,7 @@ from schema.node import Aggregate, Sourced
 
 if TYPE_CHECKING:
     from schema.locale import Locale
+    from schema.location import Location
     from schema.price_list import PriceList
 
 
@@ -31,6 +33,16 @@ class ChannelPriceList(Sourced):
         "PriceList", "The price list; null for a token that does not see it.", via="price_list_id"
     )
     position: int = column("Where two lists price the same variant, the lower position wins.")
+
+
+@noun(LocationTable, "A location that serves a channel.", rows=rule.staff_only)
+class ChannelLocation(Sourced):
+    """A location that serves a channel."""
+
+    location: Location | None = one(
+        "Location", "The location; null for a token without stock:read.", via="location_id"
+    )
+    position: int = column("Its place in the order in which locations promise, from 0.")
 
 
 @noun(
@@ -57,6 +69,12 @@ class Channel(Aggregate):
     price_lists: list[ChannelPriceList] = many(
         "ChannelPriceList",
         "The price lists it sells by, the winning one first. Empty for storefronts.",
+        key="channel_id",
+        order=("position", "id"),
+    )
+    locations: list[ChannelLocation] = many(
+        "ChannelLocation",
+        "The locations that serve it, the one that promises first in front; empty: all of them do. Empty for storefronts.",
         key="channel_id",
         order=("position", "id"),
     )

@@ -21,6 +21,7 @@ from strawberry.utils.str_converters import to_camel_case, to_snake_case
 
 from hub import ids, registry
 from hub.db import Json
+from hub.draft import shapes
 from hub.errors import HubError, Invalid, Path
 from hub.field import Field
 from hub.registry import Part
@@ -55,6 +56,20 @@ class Reference:
 
 # Commands take references as they came in: what they name is only known inside the transaction.
 get_object_definition(Reference, strict=True).from_input = lambda _, raw, __: dict(raw)
+
+
+@strawberry.input(description="A paper or message of another system that a movement of stock stands on.")
+class StockDocumentInput:
+    """A paper or message of another system that a movement of stock stands on."""
+
+    system: str = strawberry.field(description="The other system's name, for example erp.")
+    id: str = strawberry.field(description="The document's number there. Its lines move stock once each.")
+    line: str | None = strawberry.field(
+        description="The line, where the document has several.", default=strawberry.UNSET
+    )
+
+
+get_object_definition(StockDocumentInput, strict=True).from_input = lambda _, raw, __: dict(raw)
 
 
 @strawberry.input(description="A text in one locale.")
@@ -171,6 +186,8 @@ def slots(part: Part) -> dict[str, Slot]:
     found |= {name: _slot(part, name, *each) for name, each in part.fields().items()}
     for child in collections(part):
         found[child.kept.collection or ""] = _list_slot(child)
+    for name, condition in shapes()[part.name].conditions.items():
+        found[name] = Slot(Long, condition.says, _as_is)
     if (not part.is_root and not part.kept.whole) or part.name == "external_id":
         found["remove"] = Slot(bool, "True takes this entry away.", _as_is)
     return found
@@ -335,6 +352,7 @@ BY_KIND: dict[str | None, tuple[Any, Callable[[Any, Path, list[HubError]], Any]]
     "axes": (list[AxisValueInput], _axes),
     "rules": (JSON, _as_is),
     "address_snapshot": (_address_type(), _address),
+    "document": (StockDocumentInput, _as_is),
 }
 """GraphQL type and reader of the kinds that are more than one plain value."""
 

@@ -14,6 +14,7 @@ from schema import attribute_filter, rule
 from schema.asset import OF_VARIANT as ASSETS_OF_VARIANT
 from schema.asset import AssetLink
 from schema.attribute_value import AttributeValue
+from schema.availability import found as availability_found
 from schema.declare import column, every_value, looked, many, noun, one, one_value, text
 from schema.look_up import by_column
 from schema.node import Aggregate, Sourced
@@ -22,6 +23,7 @@ from schema.price import found as price_found
 from schema.spec import LookUp
 
 if TYPE_CHECKING:
+    from schema.availability import Availability
     from schema.price import Price, PriceFound
     from schema.product import Product
     from schema.stock import StockLevel
@@ -122,4 +124,10 @@ class Variant(Aggregate):
         key="variant_id",
         order=("location_id",),
         filter=True,
+    )
+    availability: Availability | None = looked(
+        "Availability",
+        "What can be promised of it, by the locations that serve the channel of the query, without a channel by all;"
+        " null for a token without stock:read, and where it has no level.",
+        availability_found,
     )

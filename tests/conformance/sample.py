@@ -273,6 +273,7 @@ VALUES: dict[str, Callable[[str, int], Any]] = {
     "identifier_type": lambda _, __: "GTIN",
     "contact_type": lambda _, __: "EMAIL",
     "order_status": lambda _, __: "DRAFT",
+    "document": lambda _, number: {"system": SYSTEM, "id": f"document-{number}"},
     "payment_state": lambda _, __: "CAPTURED",
 }
 """A value of each kind by the field's name and a number; another number gives another value where it matters."""
