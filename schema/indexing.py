@@ -79,16 +79,14 @@ def _wrote(answer: Any) -> bool:
     return any(result.outcome.value != "refused" for result in results)
 
 
-async def wait(
-    database: Database, index: Index, *, queued: bool = False, seconds: float = LONGEST_SECONDS
-) -> Waited:
+async def wait(database: Database, index: Index, *, queued: bool = False) -> Waited:
     """Wait until search shows all that is committed now. ``queued``: also what one change touches by the thousand."""
-    deadline, pause = time.monotonic() + seconds, SHORTEST_PAUSE
+    deadline, pause = time.monotonic() + LONGEST_SECONDS, SHORTEST_PAUSE
     until = await asyncio.to_thread(_committed, database)
     while not await asyncio.to_thread(_is_shown, database, index, until, queued=queued):
         if time.monotonic() > deadline:
             notice = (
-                f"It is written, and search did not show it within {seconds:g} seconds: it will, without your doing."
+                f"It is written, and search did not show it within {LONGEST_SECONDS:g} seconds: it will, without your doing."
                 " /ready says how far search is behind."
             )
             return Waited(indexed=False, notice=notice)

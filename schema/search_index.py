@@ -12,7 +12,7 @@ from strawberry.types.field import StrawberryField
 
 from hub import ids
 from hub.db import Database
-from hub.errors import Invalid, Limit, NotFound
+from hub.errors import Forbidden, Invalid, Limit, NotFound
 from schema.connection import PageInfo
 from schema.context import Context
 from schema.input import local_id
@@ -73,7 +73,7 @@ class SearchIndex:
 
 async def search_index(info: Info) -> SearchIndex:
     """How search stands. Raises ``Forbidden`` for a token without the scope."""
-    info.context.viewer.require("settings", "read")
+    _allowed(info.context)
     found = await asyncio.to_thread(app.ready, info.context.database, _index(info.context))
     return SearchIndex(
         engine=found.engine,
@@ -102,7 +102,7 @@ def _build(build: Build) -> SearchBuild:
 
 
 STATUS = strawberry.field(
-    resolver=search_index, description="How search stands. Needs the scope settings:read."
+    resolver=search_index, description="How search stands. For staff and apps, with the scope settings:read."
 )
 """The root field, which the query takes in."""
 
@@ -140,7 +140,7 @@ async def search_parked(
     ] = None,
 ) -> SearchParkedConnection:
     """Documents that the engine refused. Raises ``Invalid``, ``Limit`` or ``Forbidden``."""
-    info.context.viewer.require("settings", "read")
+    _allowed(info.context)
     size, place = _size(first), None if after is None else _place(after)
     rows, total = await asyncio.to_thread(_parked, info.context.database, size + 1, place)
     shown = rows[:size]
@@ -160,7 +160,7 @@ async def search_parked(
 FIELD = strawberry.field(
     resolver=search_parked,
     description="Documents that the search engine refused: they are not found, or found as they were, until the product "
-    "changes or they are tried again. Needs the scope settings:read.",
+    "changes or they are tried again. For staff and apps, with the scope settings:read.",
 )
 """The root field, which the query takes in."""
 
@@ -244,6 +244,13 @@ def _retry(context: Context, wanted: list[int] | None) -> int:
         raise NotFound("Search has no index yet: wait for the relay to make it.")
     with context.database.engine.begin() as tx:
         return queue.retry(tx, generation, wanted)
+
+
+def _allowed(context: Context) -> None:
+    """Raise ``Forbidden`` for storefronts and their customers, who read settings such as channels, and for apps that do not."""
+    context.viewer.require("settings", "read")
+    if not context.viewer.sees_unlisted:
+        raise Forbidden("How search stands is told to staff and apps.")
 
 
 def _index(context: Context) -> Index:
