@@ -138,4 +138,4 @@ class FulfilmentEvent(KeptModel, Sourced, Base):
     at: Mapped[datetime] = written(sa.DateTime(timezone=True), required=True, kind="moment")
     code: Mapped[str] = written(required=True, kind="code")
     text: Mapped[str | None] = written(kind="line")
-    place: Mapped[str | None] = written(kind="line")
+    site: Mapped[str | None] = written(kind="line")

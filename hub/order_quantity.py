@@ -35,14 +35,14 @@ def number(tx: sa.Connection, drafts: Sequence[Draft], letter: str) -> None:
     """Number the new ones that have no number: F1, F2 … within each order."""
     for draft in drafts:
         if draft.current is None and draft.values.get("number") is None:
-            draft.values["number"] = f"{letter}{_last(tx, draft) + 1}"
+            draft.values["number"] = f"{letter}{_last(tx, draft, letter) + 1}"
 
 
-def _last(tx: sa.Connection, draft: Draft) -> int:
+def _last(tx: sa.Connection, draft: Draft, letter: str) -> int:
     """The highest number of this order's, so far; 0 while there is none. The order's row is locked."""
     table = draft.part.table
     own = table.c.order_id == draft.root.id
-    digits = sa.cast(sa.func.substring(table.c.number, "^[A-Z]([0-9]{1,9})$"), sa.BigInteger)
+    digits = sa.cast(sa.func.substring(table.c.number, f"^{letter}([0-9]{{1,9}})$"), sa.BigInteger)
     return int(tx.scalar(sa.select(sa.func.coalesce(sa.func.max(digits), 0)).where(own)) or 0)
 
 

@@ -18,6 +18,7 @@ from schema import (
     order_command,
     product_search_root,
     query,
+    sales_report,
     search_event,
     search_rule_history,
     search_rule_preview,
@@ -40,6 +41,7 @@ from schema.document import Prepared
 from schema.job import JobConnection, JobNode
 from schema.product_search_answer import ProductSearchConnection
 from schema.saved_search import SavedSearch
+from schema.sales_report import SalesReportRow
 from schema.scalar import SCALARS
 from schema.search_event import SearchReportRow
 from schema.search_index import SearchIndex, SearchParkedConnection
@@ -75,6 +77,7 @@ class Root(query.Query):  # type: ignore[misc,valid-type]  # made when it is imp
     search_rule_revisions: list[SearchRuleState] = search_rule_history.REVISIONS
     search_rules_preview: SearchRulesPreview = search_rule_preview.FIELD
     search_report: list[SearchReportRow] = search_event.REPORT
+    sales_report: list[SalesReportRow] = sales_report.FIELD
 
 
 class Schema(strawberry.Schema):

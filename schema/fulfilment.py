@@ -42,7 +42,7 @@ class FulfilmentEvent(Sourced):
     at: datetime = column("When it happened.")
     code: str = column("What happened, in the carrier's words for programs: in_transit, delivered.")
     text: str | None = column("What happened, for people; null where the carrier said nothing.")
-    place: str | None = column("Where; null where unknown.")
+    site: str | None = column("Where; null where unknown.")
 
 
 @noun(

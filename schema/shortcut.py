@@ -1,4 +1,4 @@
-"""Mutations that say one thing of a product, a variant, an order or stock, without its whole input."""
+"""Mutations that say one thing of a product, a variant or stock, without its whole input."""
 
 from __future__ import annotations
 
@@ -17,10 +17,9 @@ from hub.errors import HubError, NotFound, Path
 from hub.listing import Listing
 from hub.product import Variant
 from hub.save import Mode, Policy, Result
-from hub.viewer import Viewer
 from schema import input as inputs
 from schema import payload
-from schema.command import Request, Writing, answered, carry_out, write, write_rows
+from schema.command import Request, Writing, answered, carry_out, write_rows
 from schema.indexing import NAME, WaitForIndex, waiting
 from schema.input import Given
 from schema.mutation import (
@@ -49,7 +48,6 @@ def fields() -> list[StrawberryField]:
         _price_upsert(),
         _product_assets_set(),
         _stock_set(),
-        _order_place(),
     ]
 
 
@@ -243,35 +241,6 @@ def _stock_set() -> StrawberryField:
             idempotency_key=IdempotencyKey,
             wait_for_index=WaitForIndex,
         ),
-    )
-
-
-def _order_place() -> StrawberryField:
-    part = registry.part("order")
-
-    async def order_place(
-        info: Info,
-        input: Given,  # noqa: A002 - the argument's name in the API
-        idempotency_key: str | None = None,
-        channel: str | None = None,
-        locale: str | None = None,
-    ) -> Any:
-        viewer: Viewer = info.context.viewer
-        viewer.require(part.kept.scope, "write")
-        request = Request("order_place", input.raw, idempotency_key)
-        placed = Given(part, {"placedAt": datetime.now(UTC), **input.raw, "status": "placed"})
-
-        def command(tx: sa.Connection) -> Json:
-            return answered(write(tx, viewer, part, [placed], Writing(Mode.CREATE)))
-
-        return payload.one(part, await carry_out(info.context, request, command), (channel, locale), "input")
-
-    return field(
-        "order_place",
-        order_place,
-        "Place an order: make it with the status placed, its amounts and texts fixed as they are given.",
-        payload.single(part),
-        **reading(input=described(inputs.of(part), "The order."), idempotency_key=IdempotencyKey),
     )
 
 

@@ -92,7 +92,7 @@ def test_taxes_per_rate_add_up_to_the_amounts(
     for each in taxes:
         assert value.fitting(each.amount, currency) == each.amount
         exact = Fraction(each.rate) * (
-            sum(Fraction(amount) for amount, rate in lines if rate == each.rate)
+            sum((Fraction(amount) for amount, rate in lines if rate == each.rate), Fraction(0))
             / ((1 + Fraction(each.rate)) if included else 1)
         )
         assert abs(Fraction(each.amount) - exact) <= Fraction(money.unit(currency)) / 2

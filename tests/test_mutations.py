@@ -323,6 +323,8 @@ def test_an_order_is_placed_with_what_is_fixed_then(shop: Server) -> None:
             {"name": "Gift wrap", "quantity": 1, "unitPrice": "2.00"},
         ],
     }
+    listing = {"channel": {"key": "web"}, "starts_at": "2020-01-01T00:00:00Z"}
+    written(shop.database, "product", {"slug": "plain", "listings": [listing]})
     answer = ask(shop, text, input=order, key="basket-1")
     assert answer["userErrors"] == []
     placed = answer["order"]
@@ -407,7 +409,8 @@ def test_a_token_bound_to_a_channel_writes_to_its_own(shop: Server) -> None:
     }
     assert ask(shop, text, input=own, token=token)["userErrors"] == []
     place = f"mutation($input: OrderInput!) {{ answer: orderPlace(input: $input) {{ {ERRORS} order {{ number }} }} }}"
-    order = ask(shop, place, input={"channel": {"key": "market"}}, token=token)
+    line = {"name": "Gift wrap", "quantity": 1, "unitPrice": "2.00"}
+    order = ask(shop, place, input={"channel": {"key": "market"}, "lines": [line]}, token=token)
     assert order["userErrors"] == []
     assert order["order"]["number"].startswith("M-")
 

@@ -79,7 +79,7 @@ def stock(database: Database) -> tuple[int, int]:
         database,
         "SELECT on_hand, reserved FROM stock s JOIN variant v ON v.id = variant_id WHERE sku = :sku",
         sku=RED,
-    )[0]  # type: ignore[return-value]
+    )[0]
 
 
 FIXED = [

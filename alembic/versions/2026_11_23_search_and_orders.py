@@ -422,7 +422,7 @@ def upgrade() -> None:
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("code", sa.Text(), nullable=False),
         sa.Column("text", sa.Text(), nullable=True),
-        sa.Column("place", sa.Text(), nullable=True),
+        sa.Column("site", sa.Text(), nullable=True),
         sa.Column(
             "provenance",
             postgresql.JSONB(astext_type=sa.Text()),
