@@ -11,7 +11,6 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -210,7 +209,7 @@ def report(kind: str) -> sa.TextClause:
     return sa.text(REPORT.format(having=having, order=order))
 
 
-def phrases(channel_id: int, locale: str | None) -> sa.Select[Any]:
+def phrases(channel_id: int, locale: str | None) -> sa.Select[str, int]:
     """The queries that are offered, most asked first."""
     return (
         sa.select(SearchPhrase.phrase, SearchPhrase.sessions)

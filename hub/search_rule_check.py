@@ -304,7 +304,9 @@ class _Checking:
         said = _object(given, "code", "values", "min", "max")
         definition = self._definition(said)
         kind, code = definition["type"], definition["code"]
-        bounds = {name: _number(name, said[name], -1e15, 1e15) for name in ("min", "max") if name in said}
+        bounds: Json = {
+            name: _number(name, said[name], -1e15, 1e15) for name in ("min", "max") if name in said
+        }
         if ("values" in said) == bool(bounds):
             raise Required(f'Say with values, or with min and max, which "{code}" are meant.', ("attribute",))
         if bounds and kind not in NUMBERS:

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from hub import search_rule
 from hub.attribute import Attribute
 from search import rule
-from search.condition import Definition
+from search.operand import Definition
 from search.rule import Rules
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ async def of(context: Context, channel_id: int | None, locale: str | None) -> Ru
 
 async def sets(context: Context, channel_id: int | None, locale: str | None) -> Sequence[Mapping[str, Any]]:
     """The sets that hold, the most particular first."""
-    return await context.database.rows(search_rule.SETS, _place(channel_id, locale))
+    return [dict(row) for row in await context.database.rows(search_rule.SETS, _place(channel_id, locale))]
 
 
 async def compiled(

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any
 from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
@@ -242,7 +242,7 @@ async def _brands(context: Context, scope: Scope) -> Names:
 
 
 def _brand(texts: Mapping[str, str], scope: Scope) -> str | None:
-    return texts.get("*") or cast("str | None", label(dict(texts), scope))
+    return texts.get("*") or label(texts, scope)
 
 
 async def _queries(context: Context, scope: Scope) -> Names:

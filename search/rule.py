@@ -16,7 +16,8 @@ from hub.db import Json
 from hub.errors import HubError
 from search import analysis, clause, condition, language
 from search.clause import Always, Best, Both, Clause, Named, Not, OneOf, Times
-from search.condition import Condition, Definition, Ground
+from search.condition import Condition, Ground
+from search.operand import Definition
 from search.wanted import Steering
 
 PINNED = 65_536.0

@@ -144,7 +144,7 @@ def test_queries_of_several_sessions_are_suggested(
 
 
 def test_bad_input_is_told(module_server: Server, typing: Typing) -> None:
-    empty = {"queries": [], "categories": [], "brands": [], "products": [], "corrected": None}
+    empty: dict[str, Any] = {"queries": [], "categories": [], "brands": [], "products": [], "corrected": None}
     for text in ("", "  ", "?!*", "\u0000", "\U0001f600", '"'):
         assert typing(text) == empty
     for text in ("a*", "(((x", 'x"y', "[a-z]{9}", "x" * 60):
