@@ -209,7 +209,7 @@ def position(tx: sa.Connection, name: str) -> int | None:
 
 
 def sequence_before(tx: sa.Connection, seconds: float) -> int:
-    """A sequence before which every change was numbered at least so long ago; 0 where there is none.
+    """The last sequence that was given out at least so long ago; 0 where there is none.
 
     Numbers and times ascend together, so the place is found by halving.
     """

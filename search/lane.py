@@ -147,10 +147,10 @@ def _work(database: Database, index: Index, follower: Follower, stop: Event) -> 
 def _purge(database: Database, follower: Follower) -> None:
     """Forget what was gone long ago: no process can still be about to write what it read before then."""
     with database.read() as tx:
-        before = feed.sequence_before(tx, MARK_SECONDS)
-    purged = follower.purge(min(before, follower.position))
+        last = feed.sequence_before(tx, MARK_SECONDS)
+    purged = follower.purge(min(last, follower.position) + 1)
     if purged:
-        log.info("Search forgot %s documents that were gone before sequence %s.", purged, before)
+        log.info("Search forgot %s documents that were gone by sequence %s.", purged, last)
 
 
 @contextmanager
