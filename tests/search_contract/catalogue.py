@@ -57,6 +57,7 @@ GROUND: dict[str, list[Json]] = {
         {"code": "material", "type": "text", "localizable": True, "filterable": True, "facet": True},
         {"code": "care", "type": "rich_text", "searchable": True, "filterable": True},
         {"code": "cost", "type": "money", "filterable": True},
+        {"code": "spare_of", "type": "reference", "rules": {"to": "product"}, "filterable": True},
         {"code": "secret", "type": "text"},
         {"code": "size", "type": "choices", "facet": True, "options": [{"code": c} for c in ("s", "m", "l")]},
     ],
@@ -122,6 +123,7 @@ PRODUCTS: list[Json] = [
             "rating": 5,
             "cable.length": "1.2",
             "released": "2025-03-01",
+            "cost": {"value": {"amount": "30.00", "currency": "EUR"}},
             "organic": False,
             "size": ["s", "m"],
         },
@@ -142,6 +144,7 @@ PRODUCTS: list[Json] = [
             "rating": 3,
             "cable.length": "2.5",
             "released": "2024-01-15",
+            "cost": {"value": {"amount": "90.00", "currency": "USD"}},
             "organic": False,
             "size": ["m", "l"],
         },
@@ -208,7 +211,8 @@ PRODUCTS: list[Json] = [
             }
         ],
     ),
-    *(product(f"twin-{number:02}", "Twin box", price=f"{number + 1}.00") for number in range(23)),
+    *(product(f"twin-{number:02}", "Twin box", price=f"{number + 1}.00") for number in range(22)),
+    product("twin-22", "Twin box", price="23.00", attributes={"spare_of": {"value": {"key": "alpha"}}}),
 ]
 """In the order of their ids."""
 

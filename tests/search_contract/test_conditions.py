@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from hub import ids
 from hub.errors import HubError, Invalid, Limit, NotFound
 from search.condition import (
     AllOf,
@@ -18,6 +19,7 @@ from search.condition import (
     Available,
     Changed,
     Condition,
+    Created,
     ListedIn,
     NoneOf,
     OfBrand,
@@ -69,6 +71,11 @@ def taken(hub: Asked, condition: Condition, **more: Any) -> set[str]:
         (PriceBetween(Decimal(40), Decimal(80)), {"alpha", "zeta", "eta"}),
         (PriceBetween(None, Decimal("19.90")), {"beta", "gamma"}),
         (PriceBetween(Decimal(100)), {"epsilon"}),
+        (PriceBetween(Decimal(45), Decimal(79), with_low=False, with_high=False), {"eta"}),
+        (AttributeBetween("cost", 20, 100), {"alpha", "beta"}),
+        (AttributeBetween("cost", 20, 100, currency="EUR"), {"alpha"}),
+        (Created(datetime(2020, 1, 1, tzinfo=UTC)), set(NAMED)),
+        (Created(None, datetime(2020, 1, 1, tzinfo=UTC)), set()),
         (AllOf((AttributeIn("colour", ("red",)), AttributeBetween("rating", 4))), {"delta"}),
         (AnyOf((AttributeIn("colour", ("blue",)), OfType(("audio",)))), {"alpha", "beta", "epsilon", "zeta"}),
         (NoneOf((AttributeIn("colour", ("red", "blue", "black")),)), {"theta"}),
@@ -96,6 +103,12 @@ def test_a_value_per_locale_is_asked_in_the_reader_s(hub: Asked) -> None:
     leather = AttributeIn("material", ("Leder",))
     assert taken(hub, leather, locale="de") == {"gamma"}
     assert taken(hub, leather, locale="en") == set()
+
+
+def test_a_reference_is_asked_for_by_the_id_that_everyone_knows(hub: Asked) -> None:
+    product, asset = (ids.encode(noun, hub.ids["alpha"]) for noun in ("product", "asset"))
+    assert hub.slugs(filter=AttributeIn("spare_of", (product,))) == ["twin-22"]
+    assert hub.slugs(filter=AttributeIn("spare_of", (asset,))) == []
 
 
 def test_only_some_products(hub: Asked) -> None:
@@ -140,6 +153,8 @@ def test_staff_find_everything_and_ask_by_any_attribute(hub: Asked) -> None:
     assert taken(hub, recently, channel=None) >= {"alpha", "iota"}
     assert taken(hub, Changed(datetime.now(UTC) + timedelta(hours=1)), channel=None) == set()
     assert taken(hub, Changed(actors=("nobody",)), channel=None) == set()
+    assert taken(hub, Changed(until=datetime(2020, 1, 1, tzinfo=UTC)), channel=None) == set()
+    assert taken(hub, Changed(until=datetime.now(UTC) + timedelta(hours=1)), channel=None) >= {"alpha"}
 
 
 @pytest.mark.parametrize(
@@ -159,6 +174,8 @@ def test_staff_find_everything_and_ask_by_any_attribute(hub: Asked) -> None:
         (PriceBetween(Decimal(9), Decimal(1)), Invalid, "give the lower bound first"),
         (ListedIn((1,)), Invalid, "for staff"),
         (AttributeEmpty("material", locale="de"), Invalid, "for staff"),
+        (Changed(), Invalid, "for staff"),
+        (AttributeIn("spare_of", ("alpha",)), Invalid, "is not an id of this hub"),
         (AttributeIn("colour", tuple(map(str, range(501)))), Limit, "501 values"),
         (AnyOf(tuple(Available() for _ in range(501))), Limit, "501 conditions"),
     ],

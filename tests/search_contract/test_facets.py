@@ -55,6 +55,17 @@ def test_a_chosen_value_does_not_hide_its_siblings(hub: Asked) -> None:
     }
 
 
+def test_all_that_is_chosen_of_a_facet_leaves_its_siblings_countable(hub: Asked) -> None:
+    between = AllOf((PriceBetween(Decimal(20)), AllOf((PriceBetween(None, Decimal(60)),))))
+    found = hub.found(facets=(FacetAsked("price"),), filter=between)
+    assert (found.facets["price"].low, found.facets["price"].high) == (1, 120)
+    sizes = AllOf((AttributeIn("size", ("m",)), AttributeIn("size", ("s",))))
+    assert hub.slugs(filter=sizes) == ["alpha"]
+    assert counted(hub, FacetAsked("attribute:size"), filter=sizes) == {
+        "attribute:size": {"m": 2, "l": 1, "s": 1}
+    }
+
+
 def test_two_chosen_facets_narrow_each_other(hub: Asked) -> None:
     chosen = AllOf((AttributeIn("colour", ("red",)), AttributeIn("brand", ("northwind",))))
     assert counted(hub, COLOUR, BRAND, filter=chosen) == {
@@ -74,6 +85,26 @@ def test_categories_count_with_what_is_below(hub: Asked) -> None:
     assert counted(hub, FacetAsked("category")) == {
         "category": {str(ids["sound"]): 3, str(ids["phones"]): 2, str(ids["home"]): 2}
     }
+
+
+def test_only_some_values_are_counted(hub: Asked) -> None:
+    only = tuple(str(hub.categories[code]) for code in ("home", "phones"))
+    counts = hub.found(facets=(FacetAsked("category", only=only),)).facets["category"]
+    assert [(bucket.value, bucket.count) for bucket in counts.buckets] == sorted([(only[0], 2), (only[1], 2)])
+    assert counts.others == 0
+    assert counted(hub, FacetAsked("category", only=())) == {"category": {}}
+
+
+def test_amounts_are_of_one_currency(hub: Asked) -> None:
+    every, euros = FacetAsked("attribute:cost"), FacetAsked("attribute:cost", currency="EUR")
+    ends = [hub.found(facets=(each,)).facets["attribute:cost"] for each in (every, euros)]
+    assert [(each.low, each.high) for each in ends] == [(30, 90), (30, 30)]
+
+
+def test_buckets_are_round_in_the_unit_that_is_told(hub: Asked) -> None:
+    grams = FacetAsked("attribute:weight", buckets=3, scale=0.001)
+    found = hub.found(facets=(grams,)).facets["attribute:weight"]
+    assert [(bucket.low, bucket.count) for bucket in found.buckets] == [(0, 3), (1, 1)]
 
 
 @pytest.mark.parametrize(

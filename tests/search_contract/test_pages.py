@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from hub.errors import Invalid, Limit
+from search.query import Step
 from search.rebuild import rebuild
 from tests.search_contract.conftest import Asked
 
@@ -76,7 +77,13 @@ def test_staff_see_the_latest_change_first(hub: Asked) -> None:
 
 @pytest.mark.parametrize(
     ("order", "said"),
-    [("nope", '"nope" is no order'), ("attribute:secret", "is not filterable"), ("", "is no order")],
+    [
+        ("nope", '"nope" is no order'),
+        ("attribute:secret", "is not filterable"),
+        ("", "is no order"),
+        ("attribute:care", "gives no order"),
+        ("changed", "is for staff"),
+    ],
 )
 def test_what_is_no_order_is_refused(hub: Asked, order: str, said: str) -> None:
     with pytest.raises(Invalid, match=said) as refusal:
@@ -108,6 +115,32 @@ def test_nobody_pages_past_the_limit(hub: Asked) -> None:
 def test_a_page_of_none_counts(hub: Asked) -> None:
     found = hub.found("twin", first=0)
     assert (found.hits, found.total, found.exact) == ((), 23, True)
+    assert (found.step, found.has_next) == (Step.ALL_WORDS, True)
+    nothing = hub.found("qqqq", first=0)
+    assert (nothing.total, nothing.step, nothing.has_next) == (0, Step.NOTHING, False)
+
+
+@pytest.mark.parametrize("order", ["price", "name", "newest", "attribute:colour"])
+def test_another_order_shows_what_has_all_words(hub: Asked, order: str) -> None:
+    assert hub.slugs("wireless headphones", order=order) == ["alpha"]
+    assert hub.slugs("4006381333931", order=order) == ["alpha"]
+    found = hub.found("wireless zebra", order=order)
+    assert (hub.names(found), found.step) == (["alpha"], Step.SOME_WORDS)
+    assert hub.found("wirelss headphones", order=order).step is Step.RESPELLED
+    assert pages(hub, 2, text="twin box", order=order) == hub.slugs("twin box", order=order)
+
+
+@pytest.mark.parametrize(("text", "step"), [("tw", Step.BEGINNINGS), ("twin zebra", Step.SOME_WORDS)])
+def test_every_page_is_found_as_the_first_one(hub: Asked, text: str, step: Step) -> None:
+    page = hub.found(text, first=3)
+    assert page.step is step
+    assert hub.found(text, first=3, after=page.hits[-1].cursor).step is step
+    assert pages(hub, 5, text=text) == TWINS
+
+
+def test_what_is_newest_may_come_last(hub: Asked) -> None:
+    assert hub.slugs(order="created", first=2) == ["alpha", "beta"]
+    assert hub.slugs(order="created", descending=True) == hub.slugs(order="newest")
 
 
 def test_a_text_has_its_limits(hub: Asked) -> None:
