@@ -56,7 +56,8 @@ BEGIN
             SELECT EXISTS (SELECT FROM audience a WHERE a.aggregate = 'product' AND a.aggregate_id = v.product_id
                 AND a.channel_id = ANY (channels))
             FROM variant v WHERE v.id = coalesce((SELECT s.variant_id FROM stock s WHERE s.id = of_id),
-                (of_changes #>> '{{0,o,variant_id}}')::bigint, (of_changes #>> '{{0,n,variant_id}}')::bigint)), true);
+                (jsonb_path_query_first(of_changes, '$[*] ? (@.t == "stock")') #>> '{{o,variant_id}}')::bigint,
+                (jsonb_path_query_first(of_changes, '$[*] ? (@.t == "stock")') #>> '{{n,variant_id}}')::bigint)), true);
     END IF;
     RETURN true;
 END $$;

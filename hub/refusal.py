@@ -52,6 +52,10 @@ SAID: dict[str, str] = {
 }
 
 
+SPOKEN: dict[str, type[HubError]] = {"23001": InUse, OUT_OF_STOCK: OutOfStock}
+"""States that only triggers of the hub raise, in their own words."""
+
+
 def retryable(error: sa.exc.DBAPIError) -> bool:
     """Whether the same transaction, run again, may well succeed."""
     return isinstance(error.orig, pg.DeadlockDetected | pg.SerializationFailure)
@@ -65,14 +69,12 @@ def of(error: sa.exc.DBAPIError) -> HubError:
     name = original.diag.constraint_name or ""
     if isinstance(original, pg.UniqueViolation):
         return Duplicate(SAID.get(name) or _taken(original))
-    if isinstance(original, pg.RestrictViolation):
-        return InUse(original.diag.message_primary or str(original))
+    if kind := SPOKEN.get(original.sqlstate or ""):
+        return kind(original.diag.message_primary or str(original))
     if isinstance(original, pg.ForeignKeyViolation):
         return _foreign(original, name)
     if isinstance(original, pg.CheckViolation | pg.ExclusionViolation):
         return Invalid(SAID.get(name) or _checked(original, name))
-    if original.sqlstate == OUT_OF_STOCK:
-        return OutOfStock(original.diag.message_primary or str(original))
     if isinstance(original, pg.RaiseException | pg.NotNullViolation | pg.DataException):
         return Invalid(original.diag.message_primary or str(original))
     if retryable(error):

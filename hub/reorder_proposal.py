@@ -54,7 +54,7 @@ class ReorderProposal(KeptModel, Sourced, Base):
 
 def dismiss(tx: sa.Connection, number: int) -> bool:
     """Note that nothing will be ordered; false where that was noted before. Raises ``NotFound``."""
-    proposal = ReorderProposal.__table__
+    proposal = ReorderProposal.metadata.tables[ReorderProposal.__tablename__]
     state = sa.select(proposal.c.dismissed_at, proposal.c.closed_at).where(proposal.c.id == number)
     found = tx.execute(state.with_for_update(key_share=True)).first()
     if found is None:

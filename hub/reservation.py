@@ -60,8 +60,8 @@ class Reservation(KeptModel, Sourced, Base):
     expires_at: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True), index=True)
 
 
-RESERVATION = Reservation.__table__
-STOCK = Stock.__table__
+RESERVATION = Reservation.metadata.tables[Reservation.__tablename__]
+STOCK = Stock.metadata.tables[Stock.__tablename__]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,7 +160,8 @@ def _locked_levels(tx: sa.Connection, wanted: Sequence[Wanted]) -> dict[int, lis
     numbers = locked(tx, sa.select(STOCK.c.id).where(STOCK.c.variant_id == sa.any_(_array(variants))))
     if numbers:
         _delete_expired(tx, numbers)
-    places = availability.places(tx, {each.channel_id for each in wanted if each.channel_id is not None})
+    channels = {each.channel_id for each in wanted if each.channel_id is not None}
+    places = availability.places(tx, channels)
     found: dict[int, list[_Level]] = defaultdict(list)
     statement = sa.select(
         STOCK.c.id, STOCK.c.variant_id, STOCK.c.location_id, STOCK.c.backorder, availability.free(STOCK.c)
@@ -168,10 +169,9 @@ def _locked_levels(tx: sa.Connection, wanted: Sequence[Wanted]) -> dict[int, lis
     for number, variant_id, location_id, backorder, free in tx.execute(statement.order_by(STOCK.c.id)):
         own = {channel: order[location_id] for channel, order in places.items() if location_id in order}
         found[variant_id].append(_Level(number, location_id, free, backorder, own))
-    for channel in {each.channel_id for each in wanted} - places.keys() - {None}:
-        for levels in found.values():
-            for level in levels:
-                level.places = {**level.places, channel: 0}
+    unnamed = dict.fromkeys(channels - places.keys(), 0)
+    for level in (level for levels in found.values() for level in levels):
+        level.places = {**level.places, **unnamed}
     return found
 
 

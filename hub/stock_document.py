@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 Name = tuple[str, str, str]
 """System, id and line of a document; the line is empty where it has only one."""
 
-Known = Mapping[Name, Sequence[sa.RowMapping]]
-
 
 def name(document: Json) -> Name:
     """What tells a document's line from all others."""
@@ -31,10 +29,10 @@ def shown(document: Json) -> str:
     return f'"{document["id"]}"{line} of {document["system"]}'
 
 
-def known(tx: sa.Connection, documents: Iterable[Json]) -> dict[Name, list[sa.RowMapping]]:
+def known(tx: sa.Connection, documents: Iterable[Json]) -> dict[Name, list[Mapping[str, Any]]]:
     """The movements that stand on these documents already."""
     names = {name(each) for each in documents}
-    found: dict[Name, list[sa.RowMapping]] = {}
+    found: dict[Name, list[Mapping[str, Any]]] = {}
     if not names:
         return found
     arrays = [sa.cast(list(each), sa.ARRAY(sa.Text)) for each in zip(*names, strict=True)]
@@ -48,7 +46,7 @@ def known(tx: sa.Connection, documents: Iterable[Json]) -> dict[Name, list[sa.Ro
     statement = sa.select(movement).join_from(movement, given, same).order_by(movement.c.id)
     for row in tx.execute(statement).mappings():
         key = (row["document_system"], row["document_id"], row["document_line"])
-        found.setdefault(key, []).append(row)
+        found.setdefault(key, []).append(dict(row))
     return found
 
 
@@ -65,7 +63,7 @@ def drop_repeated(tx: sa.Connection, drafts: Sequence[Draft]) -> None:
             del draft.values["on_hand"], draft.values["document"]
 
 
-def _same(before: Sequence[sa.RowMapping], draft: Draft) -> bool:
+def _same(before: Sequence[Mapping[str, Any]], draft: Draft) -> bool:
     said = before[0]
     return (
         len(before) == 1
@@ -75,7 +73,7 @@ def _same(before: Sequence[sa.RowMapping], draft: Draft) -> bool:
     )
 
 
-def other(document: Json, before: Sequence[sa.RowMapping]) -> Conflict:
+def other(document: Json, before: Sequence[Mapping[str, Any]]) -> Conflict:
     """The refusal of a document that says something else than it said before."""
     said = before[0]
     meant = (

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import sqlalchemy as sa
 from psycopg import errors as pg
@@ -19,7 +20,7 @@ from hub.stock_movement import Movement, write
 
 INTO = ("received", "returned")
 OUT = ("shipped", "scrapped")
-STOCK = Stock.__table__
+STOCK = Stock.metadata.tables[Stock.__tablename__]
 
 Level = tuple[int, int]
 """Variant and location of a level."""
@@ -101,7 +102,7 @@ def _movements(move_: Move, levels: dict[Level, int]) -> Iterator[Movement]:
         yield replace(plain, stock_id=levels[level], quantity=quantity)
 
 
-def _result(own: Sequence[Movement], said: Sequence[Json] | None, document: Json) -> Result:
+def _result(own: Sequence[Movement], said: Sequence[Mapping[str, Any]] | None, document: Json) -> Result:
     number = own[0].stock_id
     if said is None:
         return Result(number, "updated")

@@ -92,7 +92,9 @@ def _stocked(tx: sa.Connection, records: Iterable[sa.RowMapping]) -> Iterator[in
     levels, variants = list[int](), list[int]()
     for record in records:
         levels.append(record["aggregate_id"])
-        gone = (row for row in record["changes"] or () if row["op"] == "D")
+        gone = (
+            row for row in record["changes"] or () if row["op"] == "D" and row["t"] == Stock.__tablename__
+        )
         variants += (row["o"]["variant_id"] for row in gone)
     if levels:
         yield from tx.scalars(_by_stock(_array(levels)))

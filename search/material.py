@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from hub import availability
 from hub.aggregate import Aggregate
 from hub.asset import Asset, ProductAsset, VariantAsset
 from hub.attribute import Attribute, AttributeOption
@@ -22,7 +23,6 @@ from hub.locale import Locale
 from hub.price import lookup
 from hub.product import Identifier, Product, ProductCategory, ProductCollection, Variant
 from hub.product_type import ProductType
-from hub.stock import Stock
 from search import wording
 from search.document import Price
 from search.wording import View
@@ -46,7 +46,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Material:
-    """Rows by product id, the attributes in use, the places, prices by channel and variant, and what is in stock."""
+    """Rows by product id, the attributes in use, the places, prices by channel and variant, and what is in stock where."""
 
     products: Rows
     variants: ByProduct
@@ -59,7 +59,7 @@ class Material:
     attributes: wording.Attributes
     places: Sequence[Place]
     prices: dict[tuple[int, int], Price]
-    available: frozenset[int]
+    available: frozenset[tuple[int | None, int]]
 
 
 def gather(tx: sa.Connection, product_ids: Sequence[int]) -> Material:
@@ -68,6 +68,7 @@ def gather(tx: sa.Connection, product_ids: Sequence[int]) -> Material:
     products = tx.execute(_products(wanted)).mappings().all()
     variants = tx.execute(_variants(wanted)).mappings().all()
     listings = tx.execute(_listings(wanted)).mappings().all()
+    places = _places(tx)
     return Material(
         products=products,
         variants=_by_product(variants),
@@ -78,10 +79,19 @@ def gather(tx: sa.Connection, product_ids: Sequence[int]) -> Material:
         collections=_by_product(tx.execute(_collections(wanted)).mappings()),
         assets=_by_product(tx.execute(_assets(wanted)).mappings()),
         attributes=_attributes(tx, (*products, *variants)),
-        places=_places(tx),
+        places=places,
         prices=_prices(tx, listings, variants),
-        available=frozenset(tx.scalars(_available(wanted))),
+        available=_available(tx, places, variants),
     )
+
+
+def _available(
+    tx: sa.Connection, places: Sequence[Place], variants: Iterable[sa.RowMapping]
+) -> frozenset[tuple[int | None, int]]:
+    """Each place with each variant of which any can be had there."""
+    channels = sa.literal([place.id for place in places], ARRAY(sa.BigInteger))
+    chosen = availability.in_stock(_array(row["id"] for row in variants), channels)
+    return frozenset((channel, variant) for channel, variant in tx.execute(chosen))
 
 
 def _array(numbers: Iterable[int]) -> sa.ColumnElement[Any]:
@@ -168,17 +178,6 @@ def _collections(wanted: sa.ColumnElement[Any]) -> sa.Executable:
         sa.select(ProductCollection.product_id, ProductCollection.collection_id)
         .where(ProductCollection.product_id == sa.any_(wanted))
         .order_by(ProductCollection.product_id, ProductCollection.collection_id)
-    )
-
-
-def _available(wanted: sa.ColumnElement[Any]) -> sa.Select[Any]:
-    """The variants of which any can be had, at whichever location."""
-    return (
-        sa.select(Stock.variant_id)
-        .join(Variant, Variant.id == Stock.variant_id)
-        .where(Variant.product_id == sa.any_(wanted))
-        .group_by(Stock.variant_id)
-        .having(sa.func.sum(Stock.on_hand - Stock.reserved) > 0)
     )
 
 

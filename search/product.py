@@ -129,7 +129,7 @@ def _brands(product: sa.RowMapping, place: Place, material: Material) -> list[st
 
 def _variant(row: sa.RowMapping, place: Place, material: Material) -> document.Variant:
     price = None if place.id is None else material.prices.get((place.id, row["id"]))
-    return document.Variant(row["id"], row["sku"], price, row["id"] in material.available)
+    return document.Variant(row["id"], row["sku"], price, (place.id, row["id"]) in material.available)
 
 
 def _codes(product: sa.RowMapping, place: Place, material: Material) -> list[str]:

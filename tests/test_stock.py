@@ -68,9 +68,7 @@ def journal(database: Database) -> list[tuple[Any, ...]]:
 
 def ids(database: Database) -> dict[str, int]:
     """Ids of what the shop has, by code."""
-    query = (
-        "SELECT sku, id FROM variant UNION ALL SELECT code, id FROM location UNION ALL SELECT code, id FROM channel"
-    )
+    query = "SELECT sku, id FROM variant UNION ALL SELECT code, id FROM location UNION ALL SELECT code, id FROM channel"
     return dict(all_rows(database, query))
 
 
