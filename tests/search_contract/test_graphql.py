@@ -44,7 +44,7 @@ FACETS = [
     },
     {
         "by": "CATEGORY",
-        "values": [{"value": "sound", "name": None, "count": 2, "selected": False}],
+        "values": [{"value": "sound", "name": "Sound", "count": 2, "selected": False}],
         "ranges": [],
         "min": None,
         "max": None,
