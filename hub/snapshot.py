@@ -118,7 +118,7 @@ def decoded(since: str) -> Position:
     try:
         return feed.decode(since)
     except ValueError as wrong:
-        raise Invalid(str(wrong), ("since",)) from wrong
+        raise Invalid(f"{wrong} {feed.CURSORS}", ("since",)) from wrong
 
 
 @dataclass(frozen=True)

@@ -225,9 +225,7 @@ def start(after: str | None) -> Position | None:
     try:
         return None if after is None else feed.decode(after)
     except ValueError as wrong:
-        raise Invalid(
-            f"{wrong} Take the endCursor of a page, the cursor of a change, or one of feed.", ("after",)
-        ) from wrong
+        raise Invalid(f"{wrong} {feed.CURSORS}", ("after",)) from wrong
 
 
 def _size(first: int | None) -> int:

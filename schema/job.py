@@ -14,7 +14,7 @@ from strawberry.types import Info
 from strawberry.types.field import StrawberryField
 
 from hub import export_job, feed, idempotency, ids, job, snapshot, states
-from hub.errors import HubError, Invalid, Limit
+from hub.errors import HubError, Invalid, Limit, NotFound
 from hub.job import NOUN, Job
 from schema.connection import PageInfo
 from schema.context import Context
@@ -182,7 +182,10 @@ async def bulk_export(
 ) -> JobPayload:
     """Queue an export. Raises ``Forbidden`` for types that the token may not read."""
     context: Context = info.context
-    names = states.nouns(context.viewer, input.types)
+    try:
+        names = states.nouns(context.viewer, input.types)
+    except NotFound as unknown:
+        return JobPayload(job=None, user_errors=[user_error(unknown, ("input",))])
     given = {"types": names, "since": input.since}
 
     def queue(tx: sa.Connection) -> int:

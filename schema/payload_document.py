@@ -7,8 +7,8 @@ shows. It runs with the endpoint's own permissions.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Hashable
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -52,6 +52,16 @@ ANY = "node"
 """The root field that any noun is found by."""
 
 
+@dataclass(frozen=True)
+class Ready:
+    """What answers a document for many objects of one noun, as somebody sees them. ``plan``: null where it reads another
+    noun; ``variables``: any of the objects' ids stands for all.
+    """
+
+    plan: Plan | Refusal | None
+    variables: VariableValues
+
+
 class PayloadDocuments:
     """The payload documents of one schema: checked when they are saved, answered when something happened."""
 
@@ -60,6 +70,7 @@ class PayloadDocuments:
         self._documents = Documents(schema)
         self._planner = Planner(schema)
         self._prepared: Recent[str, Document] = Recent(REMEMBERED)
+        self._ready: Recent[Hashable, Ready] = Recent(REMEMBERED)
 
     def check(self, text: str, viewer: Viewer) -> None:
         """Raises ``hub.errors.HubError`` for a document that is wrong, too costly, or not open to the viewer."""
@@ -97,19 +108,20 @@ class PayloadDocuments:
         """
         return PayloadRendering(self, database)
 
-    def plan(self, wanted: Wanted) -> Plan | Refusal | None:
-        """What answers a document; null where it reads another noun. Raises ``Invalid`` for one that is wrong."""
+    def ready(self, wanted: Wanted) -> Ready:
+        """What answers a document, made once for each noun and viewer. Raises ``Invalid`` for one that is wrong."""
+        key = (wanted.document, wanted.noun, wanted.viewer)
+        return self._ready.find(key) or self._ready.keep(key, self._made_ready(wanted))
+
+    def _made_ready(self, wanted: Wanted) -> Ready:
         document = self._document(_text(wanted))
         node = self._prepare(_text(wanted))
+        operation = _operation(node)
+        variables = self._planner.variables(operation, {ID: ids.encode(wanted.noun, 1)})
         root = _nouns().get(_root(node).name.value)
         if root is not None and root.name != wanted.noun:
-            return None
-        return self._planner.payload(document, _operation(node), wanted.viewer, wanted.noun)
-
-    def variables(self, wanted: Wanted) -> VariableValues:
-        """The variables of a document that is answered for many objects: any of their ids stands for all."""
-        node = self._prepare(_text(wanted))
-        return self._planner.variables(_operation(node), {ID: ids.encode(wanted.noun, 1)})
+            return Ready(None, variables)
+        return Ready(self._planner.payload(document, operation, wanted.viewer, wanted.noun), variables)
 
     def answering(self, wanted: Wanted, database: Database) -> Callable[[str], Awaitable[Any]]:
         """Make what answers a document by the ordinary executor, by global id. It raises what goes wrong."""

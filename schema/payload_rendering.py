@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from hub import ids
@@ -18,11 +19,14 @@ from schema.plan import Plan, Reads, Request, class_of
 from webhooks.rendering import Shown, Wanted
 
 if TYPE_CHECKING:
+    from graphql.execution.values import VariableValues
+
     from hub.db import Database
     from hub.direct import Made, Row
     from hub.viewer import Viewer
     from schema.payload_document import PayloadDocuments
 
+REMEMBERED = 1_000
 BATCH = 100
 """Objects that are read in one statement."""
 
@@ -91,19 +95,21 @@ class Round:
         if not own:
             return
         try:
-            plan = self._documents.plan(self.wanted)
+            ready = self._documents.ready(self.wanted)
         except HubError as wrong:
             self.found.failed.update(dict.fromkeys(own, wrong))
             return
-        if isinstance(plan, Plan):
-            await self._compiled(plan, own, keys)
-        elif plan is not None:
+        if isinstance(ready.plan, Plan):
+            await self._compiled(ready.plan, ready.variables, own, keys)
+        elif ready.plan is not None:
             await self._ordinary(own)
 
-    async def _compiled(self, plan: Plan, own: Sequence[int], keys: Sequence[int]) -> None:
+    async def _compiled(
+        self, plan: Plan, variables: VariableValues, own: Sequence[int], keys: Sequence[int]
+    ) -> None:
         """Answer by a plan. Where that fails, the fault is looked for in either half: the rest need not suffer."""
         context = Context(self._database, self.wanted.viewer, ground=self._known)
-        request = Request(context, self._documents.variables(self.wanted), self._once)
+        request = Request(context, variables, self._once)
         try:
             self.found.shown.update(await plan.run_many(request, own, keys))
         except Exception:  # noqa: BLE001 - whatever it is, the ordinary executor says it better
@@ -111,7 +117,7 @@ class Round:
                 await self._ordinary(own)
                 return
             for half in (own[: len(own) // 2], own[len(own) // 2 :]):
-                await self._compiled(plan, half, half)
+                await self._compiled(plan, variables, half, half)
 
     async def _ordinary(self, own: Sequence[int]) -> None:
         answer = self._documents.answering(self.wanted, self._database)
@@ -126,7 +132,10 @@ def _alike(rounds: Sequence[Round]) -> Iterable[list[Round]]:
     """What can be read together: the same noun, seen alike."""
     groups: dict[Hashable, list[Round]] = defaultdict(list)
     for each in rounds:
-        viewer = each.wanted.viewer
-        bound = (viewer.channel_ids, viewer.default_channel_id, viewer.customer_id)
-        groups[each.wanted.noun, class_of(viewer), bound].append(each)
+        groups[each.wanted.noun, _seen_alike(each.wanted.viewer)].append(each)
     return groups.values()
+
+
+@lru_cache(REMEMBERED)
+def _seen_alike(viewer: Viewer) -> Hashable:
+    return class_of(viewer), viewer.channel_ids, viewer.default_channel_id, viewer.customer_id

@@ -23,6 +23,7 @@ from schema.input import local_id
 from schema.scalar import Long
 from schema.webhook_delivery_filter import (
     DELIVERY,
+    IN_STATE,
     STATE,
     DeliveryFilter,
     WebhookDeliveryState,
@@ -239,7 +240,7 @@ def chosen(
     if entity is not None:
         found.append(webhook_delivery_filter.about(entity))
     if state is not None:
-        found.append(STATE.in_([state.value]))
+        found.append(IN_STATE[state])
     if filter is not None:
         with under("filter"):
             found += webhook_delivery_filter.conditions(filter)

@@ -50,21 +50,24 @@ class WebhookHealth:
     failing_since: datetime | None = strawberry.field(
         description="The first failure since the last success; null without one."
     )
+    untold: str | None = strawberry.field(
+        description="Why it cannot be told of what happened, whatever its receiver does; null where it can."
+    )
 
 
 FIGURES = sa.text(
     """
     SELECT e.id, e.breaker, e.breaker_until, e.failing_since, waiting.count + head.sequence - c.sequence AS lag_events,
         least(waiting.oldest, (SELECT f.occurred_at FROM feed f WHERE f.sequence = c.sequence + 1)) AS oldest,
-        now() AS now, tried.count AS attempts, tried.delivered
+        now() AS now, tried.count AS attempts, tried.delivered, line.untold
     FROM webhook_endpoint e
     JOIN cursor c ON c.name = 'webhook:' || e.id
     CROSS JOIN head
+    LEFT JOIN webhook_line line ON line.endpoint_id = e.id
     CROSS JOIN LATERAL (SELECT count(*), min(d.occurred_at) AS oldest FROM webhook_delivery d
         WHERE d.endpoint_id = e.id AND d.delivered_at IS NULL AND d.purpose IN ('change', 'state')) waiting
     CROSS JOIN LATERAL (SELECT count(*), count(*) FILTER (WHERE a.outcome = 'delivered') AS delivered
-        FROM webhook_attempt a JOIN webhook_delivery d ON d.id = a.delivery_id
-        WHERE a.started_at > now() - interval '1 hour' AND d.endpoint_id = e.id) tried
+        FROM webhook_attempt a WHERE a.started_at > now() - interval '1 hour' AND a.endpoint_id = e.id) tried
     WHERE e.id = ANY (CAST(:ids AS bigint[]))
     """
 )
@@ -87,4 +90,5 @@ def _shown(row: Any) -> WebhookHealth:
         breaker=WebhookBreaker(row["breaker"]),
         next_probe_at=row["breaker_until"] if row["breaker"] != WebhookBreaker.CLOSED else None,
         failing_since=row["failing_since"],
+        untold=row["untold"],
     )

@@ -183,7 +183,9 @@ def _entity(about: EventType, entity_id: str) -> int:
         raise Invalid(str(wrong), ("entity_id",)) from wrong
     if noun != about.aggregate:
         raise Invalid(
-            f'"{entity_id}" is the id of a {noun}: {about.name} is about a {about.aggregate}.', ("entity_id",)
+            f'"{entity_id}" belongs to another noun, {noun}: give an id of the noun {about.aggregate},'
+            f" which {about.name} is about.",
+            ("entity_id",),
         )
     return number
 

@@ -379,7 +379,9 @@ def test_a_job_shows_what_its_token_sees(shop: Server) -> None:
     refused = shop.graphql(EXPORT, {"input": {"types": ["order", "customer"]}}, token=token)
     assert refused["errors"][0]["extensions"]["code"] == "FORBIDDEN"
     unknown = shop.graphql(EXPORT, {"input": {"types": ["orders"]}}, token=token)
-    assert unknown["errors"][0]["message"].startswith('"orders" is no type of object: name some of asset,')
+    (wrong,) = unknown["data"]["bulkExport"]["userErrors"]
+    assert wrong["field"] == ["input", "types", "0"]
+    assert wrong["message"].startswith('"orders" is no type of object: name some of asset,')
 
 
 def test_storefronts_export_nothing(shop: Server) -> None:

@@ -370,3 +370,34 @@ def test_an_expired_or_foreign_cursor_is_refused_for_a_new_endpoint(hub: Server)
     finally:
         with hub.database.engine.begin() as tx:
             tx.execute(sa.text("UPDATE head SET first = :first"), {"first": first})
+
+
+# What cannot be told.
+
+UNTOLD = "query ($id: ID!) { webhookEndpoint(id: $id) { health { untold } } }"
+
+
+def test_an_endpoint_that_cannot_be_told_hinders_no_other(hub: Server) -> None:
+    with listening(hub, eventTypes=["category.*"]) as (_, receiver), registered(hub, MINE) as sick:
+        with hub.database.engine.begin() as tx:
+            broken = sa.text("UPDATE webhook_endpoint SET filter = CAST(:filter AS jsonb) WHERE id = :id")
+            tx.execute(broken, {"filter": '{"and": 1}', "id": ids.decode(sick.id)[1]})
+        category(hub, "told")
+        assert received(receiver, 1)
+        wait_until(
+            lambda: hub.data(UNTOLD, {"id": sick.id})["webhookEndpoint"]["health"]["untold"] is not None
+        )
+        with hub.database.engine.begin() as tx:
+            tx.execute(broken, {"filter": "null", "id": ids.decode(sick.id)[1]})
+            tx.execute(sa.text("UPDATE webhook_endpoint SET filter = NULL WHERE filter = 'null'"))
+        move(hub, "told")
+        wait_until(lambda: hub.data(UNTOLD, {"id": sick.id})["webhookEndpoint"]["health"]["untold"] is None)
+        assert received(receiver, 2)
+
+
+def test_a_cursor_that_is_none_says_where_one_is_found(hub: Server) -> None:
+    (refused,) = create(hub, url=MINE, startAfter="nonsense")["userErrors"]
+    assert "Take the endCursor of a page" in refused["message"]
+    with registered(hub, MINE) as endpoint:
+        (refused,) = resend(hub, endpoint=endpoint.id, after="nonsense")["userErrors"]
+        assert "Take the endCursor of a page" in refused["message"]

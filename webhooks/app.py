@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 from collections.abc import Callable
 from threading import Event, Thread
 from typing import Any
@@ -20,7 +21,10 @@ from webhooks.rendering import Rendering
 from webhooks.secret import Vault
 from webhooks.sender import Sender, Ways
 
+log = logging.getLogger(__name__)
+
 CONNECTIONS = 6
+DOWN_SECONDS = 1.0
 STOP_SECONDS = 0.05
 """How late it is seen that the relay is to stop."""
 
@@ -39,10 +43,9 @@ Stop = Callable[[], None]
 def start(database: Database, settings: Settings, renderer: Renderer, figures: Figures | None = None) -> Stop:
     """Run until the function that comes back is called; it returns when all has ended."""
     stop = Event()
+    shown = figures or Figures(database)
     work = Thread(
-        target=lambda: uvloop.run(run(database.url, settings, renderer, stop, figures or Figures(database))),
-        name="webhooks",
-        daemon=True,
+        target=_work, args=(database.url, settings, renderer, stop, shown), name="webhooks", daemon=True
     )
     work.start()
 
@@ -53,6 +56,16 @@ def start(database: Database, settings: Settings, renderer: Renderer, figures: F
     return end
 
 
+def _work(url: str, settings: Settings, renderer: Renderer, stop: Event, figures: Figures) -> None:
+    """Begin again what ended before it was told to: nobody else would send in this process."""
+    while not stop.is_set():
+        try:
+            uvloop.run(run(url, settings, renderer, stop, figures))
+        except Exception:
+            log.exception("Sending ended unforeseen and begins again.")
+            stop.wait(DOWN_SECONDS)
+
+
 async def run(url: str, settings: Settings, renderer: Renderer, stop: Event, figures: Figures) -> None:
     """Tell and send until ``stop`` is set, with connections of this loop's own."""
     database = Database(url, pool_size=CONNECTIONS)
@@ -60,24 +73,28 @@ async def run(url: str, settings: Settings, renderer: Renderer, stop: Event, fig
     reading = Database(url, pool_size=CONNECTIONS, statement_timeout_ms=RENDER_MILLISECONDS)
     ways = Ways(failing_days=settings.webhook_failing_days, noted=figures.note)
     ending = asyncio.Event()
-    async with Post(settings.webhook_allowed_networks) as post:
-        sender = Sender(database, Vault(settings.secret), post, renderer(reading), ways)
-        # The whole schema stands by now: walking it in every collection would halt all deliveries for a third of a second.
-        gc.collect()
-        gc.freeze()
-        figures.in_flight = lambda: sender.in_flight
-        sending = asyncio.create_task(sender.run(ending))
-        beside = housekeeping.tasks(database, sender, figures, settings.feed_days)
-        # A thread that waited for it would keep a process that fails from ending.
-        while not stop.is_set():  # noqa: ASYNC110 - it is another thread's event
-            await asyncio.sleep(STOP_SECONDS)
-        ending.set()
-        await sending
-        for task in beside:
-            task.cancel()
-        await asyncio.gather(*beside, return_exceptions=True)
-    await reading.aclose()
-    await database.aclose()
+    try:
+        async with Post(settings.webhook_allowed_networks) as post:
+            sender = Sender(database, Vault(settings.secret), post, renderer(reading), ways)
+            # The schema stands by now: walking it in every collection would halt all deliveries for a third of a second.
+            gc.collect()
+            gc.freeze()
+            figures.in_flight = lambda: sender.in_flight
+            sending = asyncio.create_task(sender.run(ending))
+            beside = housekeeping.tasks(database, sender, figures, settings.feed_days)
+            try:
+                # A thread that waited for it would keep a process that fails from ending.
+                while not stop.is_set() and not sending.done():  # noqa: ASYNC110 - it is another thread's event
+                    await asyncio.sleep(STOP_SECONDS)
+                ending.set()
+                await sending
+            finally:
+                for task in beside:
+                    task.cancel()
+                await asyncio.gather(*beside, return_exceptions=True)
+    finally:
+        await reading.aclose()
+        await database.aclose()
 
 
 def _prepare(connection: Any, _: object) -> None:

@@ -17,6 +17,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hub.db import Base, Id, Json
+from hub.direct import wire
 
 Outcome = Literal["delivered", "refused", "failed", "blocked"]
 """2xx; another status; no answer at all; not sent, because the guard or the payload document forbade it."""
@@ -80,6 +81,15 @@ class Delivery(Base):
             postgresql_where=sa.text("parked_at IS NOT NULL"),
         ),
         sa.Index("ix_webhook_delivery_aggregate", "aggregate", "aggregate_id"),
+        sa.Index(
+            "ix_webhook_delivery_skipped", "skipped", "id", postgresql_where=sa.text("skipped IS NOT NULL")
+        ),
+        sa.Index(
+            "ix_webhook_delivery_delivered_at",
+            "delivered_at",
+            postgresql_using="brin",
+            postgresql_with={"autosummarize": "on"},
+        ),
     )
 
     id: Mapped[Id]
@@ -103,7 +113,7 @@ class Delivery(Base):
 
 
 class Attempt(Base):
-    """One try. ``status``: null without an answer. ``error``: why it was no success. ``response``: its first part.
+    """One try. ``endpoint_id``: whose delivery's, null for old ones. ``status``: null without an answer. ``error``: why it was no success. ``response``: its first part.
 
     ``request``: its address and headers, what is secret masked; null where nothing was sent.
     """
@@ -112,12 +122,19 @@ class Attempt(Base):
     __table_args__ = (
         sa.CheckConstraint(f"outcome IN {OUTCOMES!r}", name="outcome"),
         sa.Index("ix_webhook_attempt_started_at", "started_at", postgresql_using="brin"),
+        sa.Index(
+            "ix_webhook_attempt_endpoint",
+            *("endpoint_id", "started_at"),
+            postgresql_include=["outcome"],
+            postgresql_where=sa.text("endpoint_id IS NOT NULL"),
+        ),
     )
 
     id: Mapped[Id]
     delivery_id: Mapped[int] = mapped_column(
         sa.ForeignKey("webhook_delivery.id", ondelete="CASCADE"), index=True
     )
+    endpoint_id: Mapped[int | None]
     number: Mapped[int]
     started_at: Mapped[datetime] = mapped_column(sa.DateTime(timezone=True))
     milliseconds: Mapped[int]
@@ -176,7 +193,8 @@ class Tried:
 MOVE_ON = sa.text(
     """
     UPDATE webhook_delivery d SET due_at = now()
-    FROM (SELECT DISTINCT endpoint_id, aggregate, aggregate_id FROM webhook_delivery WHERE id = ANY (:ids)) lane
+    FROM (SELECT DISTINCT endpoint_id, aggregate, aggregate_id FROM webhook_delivery
+        WHERE id = ANY (CAST(:ids AS bigint[]))) lane
     CROSS JOIN LATERAL (
         (SELECT id FROM webhook_delivery state
         WHERE state.endpoint_id = lane.endpoint_id AND state.aggregate = lane.aggregate
@@ -234,12 +252,12 @@ def lock_lanes(tx: sa.Connection, endpoint_ids: Iterable[int]) -> None:
     Without it a follower that is being added does not see that the one before it has just been delivered, and would
     wait for ever. All take the locks in one order, so that nobody waits in a ring.
     """
-    tx.execute(LOCK_LANES, {"ids": sorted(endpoint_ids), "lock": LANE_LOCK})
+    tx.execute(LOCK_LANES, {"ids": wire(sorted(endpoint_ids)), "lock": LANE_LOCK})
 
 
 def try_lanes(tx: sa.Connection, endpoint_ids: Iterable[int]) -> set[int]:
     """Lock what nobody else has locked; gives which. Nobody waits, so that one long lane delays no other."""
-    return set(tx.scalars(TRY_LANES, {"ids": sorted(endpoint_ids), "lock": LANE_LOCK}))
+    return set(tx.scalars(TRY_LANES, {"ids": wire(sorted(endpoint_ids)), "lock": LANE_LOCK}))
 
 
 def commit_lazily(tx: sa.Connection) -> None:
@@ -275,7 +293,7 @@ REORDER = sa.text(
     FROM webhook_delivery resent JOIN webhook_endpoint e ON e.id = resent.endpoint_id
     WHERE resent.id = ANY (:ids) AND e.ordered AND d.endpoint_id = resent.endpoint_id
         AND d.aggregate = resent.aggregate AND d.aggregate_id = resent.aggregate_id
-        AND d.sequence > resent.sequence AND d.due_at IS NOT NULL
+        AND coalesce(d.sequence, 0) > coalesce(resent.sequence, 0) AND d.due_at IS NOT NULL
     """
 )
 
@@ -291,7 +309,7 @@ def resend(tx: sa.Connection, chosen: sa.ColumnElement[bool], limit: int) -> lis
     lock_lanes(tx, {row.endpoint_id for row in rows})
     reopened = list(tx.scalars(RESEND, {"ids": [row.id for row in rows]}))
     tx.execute(REORDER, {"ids": reopened})
-    tx.execute(MOVE_ON, {"ids": reopened})
+    tx.execute(MOVE_ON, {"ids": wire(reopened)})
     return reopened
 
 
@@ -313,15 +331,11 @@ def test(tx: sa.Connection, endpoint_id: int, type_: str, body: bytes | None) ->
     return tx.execute(sa.insert(Delivery).values(row).returning(Delivery.id)).scalar_one()
 
 
-# Ids rise with time: what is old lies in front of the first delivery that was made later.
+# By the time of arrival, so that what is parked for ever is not walked over each time.
 PURGE = sa.text(
     """
-    DELETE FROM webhook_delivery WHERE id IN (
-        SELECT id FROM webhook_delivery
-        WHERE delivered_at < now() - make_interval(days => :days) AND id < coalesce((
-            SELECT id FROM webhook_delivery WHERE created_at >= now() - make_interval(days => :days)
-            ORDER BY id LIMIT 1), 9223372036854775807)
-        ORDER BY id LIMIT :limit)
+    DELETE FROM webhook_delivery WHERE id = ANY (ARRAY(
+        SELECT id FROM webhook_delivery WHERE delivered_at < now() - make_interval(days => :days) LIMIT :limit))
     """
 )
 

@@ -13,6 +13,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
+from hub.direct import wire
 from webhooks.delivery import MOVE_ON, Claimed, Tried, lock_lanes
 
 # Each endpoint is looked at by itself, and no further than what it has room for: a long queue delays no other.
@@ -40,7 +41,7 @@ LOOK = sa.text(
 KEEP = sa.text(
     """
     UPDATE webhook_delivery d SET body = kept.body
-    FROM unnest(CAST(:ids AS bigint[]), CAST(:bodies AS bytea[]), CAST(:seen AS text[])) AS kept (id, body, seen)
+    FROM unnest(CAST(:ids AS bigint[]), CAST(:bodies AS bytea[]), CAST(CAST(:seen AS text) AS text[])) AS kept (id, body, seen)
     WHERE d.id = kept.id AND d.xmin::text = kept.seen
     RETURNING d.id
     """
@@ -72,8 +73,8 @@ NOTE = sa.text(
         RETURNING d.id, d.attempts, d.body
     )
     INSERT INTO webhook_attempt
-        (delivery_id, number, started_at, milliseconds, outcome, status, error, response, request)
-    SELECT t.id, n.attempts, t.started_at, t.milliseconds, t.outcome, t.status, t.error,
+        (delivery_id, endpoint_id, number, started_at, milliseconds, outcome, status, error, response, request)
+    SELECT t.id, t.endpoint_id, n.attempts, t.started_at, t.milliseconds, t.outcome, t.status, t.error,
         CASE WHEN n.body IS NOT NULL THEN t.response END, t.request
     FROM tried t JOIN noted n ON n.id = t.id
     """
@@ -89,7 +90,12 @@ SETTLE = sa.text(
 
 def look(tx: sa.Connection, holder: UUID, rooms: Mapping[int, int], taken: Collection[int]) -> list[Claimed]:
     """What is due, at most so much for each endpoint as it has room for, without what is taken already."""
-    given = {"endpoints": list(rooms), "rooms": list(rooms.values()), "taken": list(taken), "holder": holder}
+    given = {
+        "endpoints": wire(list(rooms)),
+        "rooms": wire(list(rooms.values())),
+        "taken": wire(list(taken)),
+        "holder": holder,
+    }
     return [Claimed(**row) for row in tx.execute(LOOK, given).mappings()]
 
 
@@ -99,9 +105,9 @@ def keep_bodies(tx: sa.Connection, rendered: Sequence[Claimed]) -> set[int]:
     A delivery that was changed since it was taken is left: what was made of it may hold what was erased meanwhile.
     """
     given = {
-        "ids": [each.id for each in rendered],
+        "ids": wire([each.id for each in rendered]),
         "bodies": [each.body for each in rendered],
-        "seen": [each.seen for each in rendered],
+        "seen": wire([int(each.seen) for each in rendered]),
     }
     return set(tx.scalars(KEEP, given))
 
@@ -112,7 +118,7 @@ def note(tx: sa.Connection, holder: UUID, tried: Sequence[Tried]) -> None:
     tx.execute(NOTE.bindparams(rows), {"holder": holder})
     done = [each.delivery.id for each in tried if each.outcome == "delivered"]
     if done:
-        tx.execute(MOVE_ON, {"ids": done})
+        tx.execute(MOVE_ON, {"ids": wire(done)})
 
 
 def settle(tx: sa.Connection, skipped: Collection[Claimed], reason: str) -> None:
@@ -120,7 +126,7 @@ def settle(tx: sa.Connection, skipped: Collection[Claimed], reason: str) -> None
     lock_lanes(tx, {each.endpoint_id for each in skipped})
     ids = [each.id for each in skipped]
     tx.execute(SETTLE, {"ids": ids, "reason": reason})
-    tx.execute(MOVE_ON, {"ids": ids})
+    tx.execute(MOVE_ON, {"ids": wire(ids)})
 
 
 def _row(tried: Tried) -> dict[str, Any]:

@@ -324,7 +324,7 @@ def position(tx: sa.Connection, text: str) -> int:
     try:
         at = feed.decode(text)
     except ValueError as wrong:
-        raise Invalid(str(wrong)) from wrong
+        raise Invalid(f"{wrong} {feed.CURSORS}") from wrong
     feed.read_ends(tx).check(at)
     return at.sequence
 

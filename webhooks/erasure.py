@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from hub.erasure import Person
-from webhooks.delivery import Attempt, Delivery
+from webhooks.delivery import Attempt, Delivery, lock_lanes
 
 
 def erase(tx: sa.Connection, person: Person) -> dict[str, int]:
@@ -17,7 +17,11 @@ def erase(tx: sa.Connection, person: Person) -> dict[str, int]:
     theirs = sa.tuple_(Delivery.aggregate, Delivery.aggregate_id).in_(list(person.subjects))
     told = sa.or_(theirs, sa.and_(Delivery.body.is_not(None), person.named_in(text)))
     arrived = sa.case((Delivery.delivered_at.is_not(None), sa.func.now()))
-    emptied = sa.update(Delivery).where(told).values(body=None, erased_at=arrived).returning(Delivery.id)
+    found = tx.execute(sa.select(Delivery.id, Delivery.endpoint_id).where(told)).all()
+    # Whoever notes or moves on holds this lock: neither waits for the other's rows in a ring.
+    lock_lanes(tx, {row.endpoint_id for row in found})
+    these = Delivery.id == sa.any_(sa.literal([row.id for row in found], sa.ARRAY(sa.BigInteger)))
+    emptied = sa.update(Delivery).where(these).values(body=None, erased_at=arrived).returning(Delivery.id)
     numbers = list(tx.scalars(emptied))
     attempts = sa.update(Attempt).where(
         Attempt.delivery_id == sa.any_(sa.literal(numbers, sa.ARRAY(sa.BigInteger)))

@@ -7,6 +7,7 @@ echoed its challenge yet, stands still.
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Sequence
 
@@ -14,9 +15,12 @@ import sqlalchemy as sa
 
 from hub import feed
 from hub.db import Json
+from hub.direct import wire
 from hub.feed import AheadError, GoneError
 from webhooks import endpoint, event, filter_sql
 from webhooks.delivery import lock_lanes
+
+log = logging.getLogger(__name__)
 
 BATCH = 1_000
 """Records of the feed that are dealt with at one time for one endpoint; for many together it is fewer."""
@@ -29,8 +33,9 @@ NEAR = 500
 
 BEHIND = sa.text(
     """
-    SELECT e.id, e.scopes, e.channel_ids, e.channel_id, e.filter, c.sequence
+    SELECT e.id, e.scopes, e.channel_ids, e.channel_id, e.filter, c.sequence, line.untold
     FROM webhook_endpoint e JOIN cursor c ON c.name = 'webhook:' || e.id
+    LEFT JOIN webhook_line line ON line.endpoint_id = e.id
     WHERE e.disabled_at IS NULL AND (NOT e.verify OR e.verified_at IS NOT NULL) AND c.sequence < :head
         AND e.id = ANY (CAST(:among AS bigint[]))
     ORDER BY e.id FOR UPDATE OF c SKIP LOCKED
@@ -75,22 +80,28 @@ MATCHING = """
     """
 """The records ``f`` that an endpoint ``e`` asks for. ``filter``: SQL for as much of a filter as a record alone tells."""
 
+UNTOLD = sa.text(
+    "UPDATE webhook_line SET untold = :why WHERE endpoint_id = ANY (CAST(:ids AS bigint[])) AND untold IS DISTINCT FROM :why"
+)
 ADVANCE = sa.text("UPDATE cursor SET sequence = :through, moved_at = now() WHERE name = ANY (:names)")
 
 
-def follow(tx: sa.Connection, among: Sequence[int]) -> int:
-    """Tell the endpoints that are near the feed's head of everything up to it; gives how many records that were.
+def follow(tx: sa.Connection, among: Sequence[int], *, careful: bool = False) -> set[int]:
+    """Tell the endpoints that are near the feed's head of everything up to it; gives those that cannot be told.
 
     The caller holds their lanes' lock. Those that are further behind are left to ``catch_up``, so that they delay
-    nobody.
+    nobody. ``careful``: let one that cannot be told hinder no other, which takes two more statements for each group;
+    without it whatever goes wrong is raised.
     """
     first, head = _ends(tx)
-    moved = 0
+    sick: set[int] = set()
     for after, group in _groups(tx, among, head, max(first - 1, head - NEAR), head).items():
         through = min(head, after + max(ROWS // len(group), 1))
-        _tell(tx, group, after, through)
-        moved += through - after
-    return moved
+        if careful:
+            sick |= _tell_carefully(tx, group, after, through)
+        else:
+            _tell(tx, group, after, through)
+    return sick
 
 
 def catch_up(tx: sa.Connection, among: Sequence[int]) -> int:
@@ -102,16 +113,16 @@ def catch_up(tx: sa.Connection, among: Sequence[int]) -> int:
     groups = _groups(tx, among, head, -1, max(head - NEAR, first - 1))
     if not groups:
         return 0
-    after, *others = sorted(groups)
+    after, *others = sorted(groups, key=lambda after: (all(row["untold"] for row in groups[after]), after))
     group = groups[after]
     if after < first - 1:
         _give_up(tx, [row["id"] for row in group], after)
         return 1
     batch = max(min(BATCH, ROWS // len(group)), 1)
-    through = min(after + batch, head, *others)
+    through = min(after + batch, head, *(other for other in others if other > after))
     lock_lanes(tx, [row["id"] for row in group])
-    _tell(tx, group, after, through)
-    return int(through - after)
+    sick = _tell_carefully(tx, group, after, through)
+    return 0 if len(sick) == len(group) else int(through - after)
 
 
 def _ends(tx: sa.Connection) -> tuple[int, int]:
@@ -125,7 +136,7 @@ def _groups(
 ) -> dict[int, list[Json]]:
     """The endpoints whose cursor stands at ``least`` or later and before ``end``, by where it stands."""
     found: dict[int, list[Json]] = defaultdict(list)
-    for row in tx.execute(BEHIND, {"head": head, "among": list(among)}).mappings():
+    for row in tx.execute(BEHIND, {"head": head, "among": wire(list(among))}).mappings():
         if least <= row["sequence"] < end:
             found[row["sequence"]].append(dict(row))
     return found
@@ -134,6 +145,32 @@ def _groups(
 def _tell(tx: sa.Connection, group: list[Json], after: int, through: int) -> None:
     _fan_out(tx, group, after, through)
     tx.execute(ADVANCE, {"through": through, "names": [endpoint.cursor(row["id"]) for row in group]})
+
+
+def _tell_carefully(tx: sa.Connection, group: list[Json], after: int, through: int) -> set[int]:
+    """Tell what can be told, if need be one by one; gives who cannot be told, and notes why."""
+    try:
+        with tx.begin_nested():
+            _tell(tx, group, after, through)
+    except sa.exc.OperationalError:
+        raise
+    except Exception as wrong:  # noqa: BLE001 - whatever one endpoint asks for, the others are told
+        if len(group) > 1:
+            return {sick for row in group for sick in _tell_carefully(tx, [row], after, through)}
+        return {_note_untold(tx, group[0], wrong)}
+    well = [row["id"] for row in group if row["untold"] is not None]
+    if well:
+        tx.execute(UNTOLD, {"ids": wire(well), "why": None})
+    return set()
+
+
+def _note_untold(tx: sa.Connection, row: Json, wrong: Exception) -> int:
+    number: int = row["id"]
+    why = f"It cannot be told of changes after sequence {row['sequence']}: {type(wrong).__name__}."
+    if row["untold"] != why:
+        log.error("Endpoint %s: %s", number, why, exc_info=wrong)
+        tx.execute(UNTOLD, {"ids": wire([number]), "why": why})
+    return number
 
 
 def _fan_out(tx: sa.Connection, group: list[Json], after: int, through: int) -> None:
@@ -151,7 +188,7 @@ def asked(rows: Sequence[Json], after: int, through: int) -> tuple[str, Json]:
     """The records after a sequence and up to another that endpoints with one filter ask for, as SQL with its values."""
     condition, values = filter_sql.condition(rows[0]["filter"])
     seen = [(row["id"], name) for row in rows for name in event.seen_by(endpoint.viewer(row))]
-    about = {"ids": [number for number, _ in seen], "aggregates": [name for _, name in seen]}
+    about = {"ids": wire([number for number, _ in seen]), "aggregates": [name for _, name in seen]}
     return MATCHING.format(filter=condition), {**values, **about, "after": after, "through": through}
 
 

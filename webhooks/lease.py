@@ -36,7 +36,8 @@ class Line(Base):
 
     ``holder``: the process that sends, null for none. ``resume_at``: when its receiver wants to be asked again, null
     for any time. ``failed_at``: about when it failed last, null for never. ``counted_from``: the sequence after which
-    its deliveries are those that its settings ask for, as ``webhooks.verify`` counts them.
+    its deliveries are those that its settings ask for, as ``webhooks.verify`` counts them. ``untold``: why it cannot be
+    told of what happened, null where it can.
     """
 
     __tablename__ = "webhook_line"
@@ -48,6 +49,7 @@ class Line(Base):
     resume_at: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
     failed_at: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
     counted_from: Mapped[int | None]
+    untold: Mapped[str | None]
 
 
 @dataclass(frozen=True)

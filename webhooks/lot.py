@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 import sqlalchemy as sa
 
 from hub.db import Json
+from hub.direct import wire
 from hub.feed import GoneError
 from webhooks import body, endpoint, state
 from webhooks.delivery import Claimed
@@ -50,20 +52,20 @@ class Rendered:
         return [*self.ready, *(each for each, _ in self.blocked), *self.filtered]
 
 
+REMEMBERED = 4_096
+"""Endpoints whose secrets are kept opened."""
+
 NOTHING = Shown()
 
-# An endpoint with channels is told what a change is to them; OFFSET keeps the function from being called for others.
+# What hears in channels is told what a change is to them; OFFSET keeps the function from being called for others.
 RECORDS = sa.text(
     """
-    SELECT w.delivery, f.sequence, f.type, f.version, f.kind, f.source, f.occurred_at,
+    SELECT w.place, f.sequence, f.type, f.version, f.kind, f.source, f.occurred_at,
         CASE WHEN hears.channels IS NULL THEN f.events ELSE shown.events END AS events,
         CASE WHEN hears.channels IS NULL THEN f.changes ELSE shown.changes END AS changes
-    FROM unnest(CAST(:deliveries AS bigint[]), CAST(:sequences AS bigint[]), CAST(:endpoints AS bigint[]))
-        AS w (delivery, sequence, endpoint)
+    FROM unnest(CAST(:sequences AS bigint[]), CAST(:hears AS text[])) WITH ORDINALITY AS w (sequence, hears, place)
     JOIN feed f ON f.sequence = w.sequence
-    JOIN webhook_endpoint e ON e.id = w.endpoint
-    CROSS JOIN LATERAL (SELECT CASE WHEN e.channel_id IS NULL THEN e.channel_ids ELSE ARRAY[e.channel_id] END
-        AS channels) hears
+    CROSS JOIN LATERAL (SELECT CAST(w.hears AS bigint[]) AS channels) hears
     LEFT JOIN LATERAL (
         SELECT * FROM hub_view(f.aggregate, f.aggregate_id, f.type, f.events, f.changes, hears.channels)
         WHERE hears.channels IS NOT NULL OFFSET 0) shown ON true
@@ -88,35 +90,54 @@ WAYS = sa.text(
 def load(tx: sa.Connection, vault: Vault, claimed: list[Claimed]) -> Lot:
     """Read what sending needs."""
     found = ways(tx, vault, {each.endpoint_id for each in claimed})
-    return Lot(claimed, found, {**_happened(tx, claimed), **state.records(tx, claimed)})
+    return Lot(claimed, found, {**_happened(tx, claimed, found), **state.records(tx, claimed)})
 
 
-def _happened(tx: sa.Connection, claimed: Collection[Claimed]) -> dict[int, Json]:
-    missing = [each for each in claimed if each.body is None and each.sequence is not None]
-    if not missing:
+def _happened(tx: sa.Connection, claimed: Collection[Claimed], found: Mapping[int, Way]) -> dict[int, Json]:
+    """The records, each read once for all who hear in the same channels."""
+    alike: dict[tuple[int, str | None], list[int]] = defaultdict(list)
+    for each in claimed:
+        if each.body is None and each.sequence is not None and each.endpoint_id in found:
+            alike[each.sequence, _hears(found[each.endpoint_id].row)].append(each.id)
+    if not alike:
         return {}
     asked = {
-        "deliveries": [each.id for each in missing],
-        "sequences": [each.sequence for each in missing],
-        "endpoints": [each.endpoint_id for each in missing],
+        "sequences": wire([sequence for sequence, _ in alike]),
+        "hears": [channels for _, channels in alike],
     }
-    return {row["delivery"]: dict(row) for row in tx.execute(RECORDS, asked).mappings()}
+    groups = list(alike.values())
+    rows = [dict(row) for row in tx.execute(RECORDS, asked).mappings()]
+    return {number: row for row in rows for number in groups[row["place"] - 1]}
+
+
+def _hears(row: Json) -> str | None:
+    """The channels in which an endpoint hears, as PostgreSQL writes a list; null for all."""
+    channels = row["channel_ids"] if row["channel_id"] is None else [row["channel_id"]]
+    return None if channels is None else "{" + ",".join(map(str, sorted(channels))) + "}"
 
 
 def ways(tx: sa.Connection, vault: Vault, ids: Collection[int]) -> dict[int, Way]:
     """The endpoints as they stand at this moment."""
-    rows = [dict(row) for row in tx.execute(WAYS, {"ids": list(ids)}).mappings()]
+    rows = [dict(row) for row in tx.execute(WAYS, {"ids": wire(list(ids))}).mappings()]
     return {row["id"]: _way(vault, row) for row in rows}
 
 
 def _way(vault: Vault, row: Json) -> Way:
-    number = row["id"]
+    sealed = tuple(bytes(each) for each in row["sealed"])
+    headers = None if row["headers"] is None else bytes(row["headers"])
     try:
-        secrets = [vault.open(number, bytes(each)) for each in row["sealed"]]
-        headers = endpoint.headers(vault, number, row["headers"])
+        return Way(row, _target(vault, row["id"], row["url"], row["timeout"], sealed, headers))
     except SealError as wrong:
         return Way(row, None, str(wrong))
-    return Way(row, Target(row["url"], secrets, row["timeout"], headers))
+
+
+@lru_cache(REMEMBERED)
+def _target(
+    vault: Vault, number: int, url: str, timeout: int, sealed: tuple[bytes, ...], headers: bytes | None
+) -> Target:
+    """Where an endpoint's deliveries go, opened once for the same seals."""
+    secrets = [vault.open(number, each) for each in sealed]
+    return Target(url, secrets, timeout, endpoint.headers(vault, number, headers))
 
 
 async def render(lot: Lot, rendering: Rendering) -> Rendered:

@@ -86,6 +86,7 @@ class Sender:
         self._tried: list[Tried] = []
         self._stopping = False
         self._grown = True
+        self._careful = False
 
     def ring(self) -> None:
         """Say, in the sender's own loop, that something may be due."""
@@ -110,7 +111,7 @@ class Sender:
     async def run(self, stop: asyncio.Event, grace: float = 5.0) -> None:
         """Send until ``stop`` is set; then wait ``grace`` seconds for answers, and give the rest back."""
         self._holder.start()
-        lasting = (self._watching, self._maker.rounds, self._maker.keep, self._hearing)
+        lasting = (self._guarding, self._watching, self._maker.rounds, self._maker.keep, self._hearing)
         loops = [asyncio.create_task(_lasting(each)) for each in lasting]
         try:
             await self._turns(stop, grace)  # what cannot be noted in time is repeated
@@ -138,10 +139,15 @@ class Sender:
             self._at_once = (
                 max(LEAST, self._at_once // 2) if late > LATE_SECONDS else min(MOST, self._at_once + LEAST)
             )
-            if self._couriers and not self._holder.remaining:
-                self._expired()
             await self._refresh()
             self.ring()
+
+    async def _guarding(self) -> None:
+        """See that nothing is sent once the lease is over. It asks the database nothing, which may be silent by then."""
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            if self._couriers and not self._holder.remaining:
+                self._expired()
 
     def _expired(self) -> None:
         """Another process may hold the endpoints from now on: nothing of ours may be under way any more."""
@@ -218,7 +224,7 @@ class Sender:
             self._grown = False
             read = monotonic()
             result = await self._database.write(
-                turn.do, self._holder.id, self._vault, Ask(tried, among, rooms, taken)
+                turn.do, self._holder.id, self._vault, Ask(tried, among, rooms, taken, careful=self._careful)
             )
         except (sa.exc.DataError, sa.exc.IntegrityError):
             log.exception("Outcomes of %d deliveries cannot be stored together.", len(tried))
@@ -227,8 +233,10 @@ class Sender:
         except Exception as error:  # noqa: BLE001 - it must go on, whatever it was
             say("The sender cannot reach its queue and tries again", error)
             self._tried = tried + self._tried
+            self._grown = self._careful = True
             await asyncio.sleep(DOWN_SECONDS)
         else:
+            self._careful = self._careful and (result.sick or not among)
             noted = {each.delivery.id for each in result.noted}
             self._tried = [each for each in tried if each.delivery.id not in noted] + self._tried
             self._settle(result.noted)

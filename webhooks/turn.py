@@ -20,21 +20,25 @@ from webhooks.secret import Vault
 @dataclass(frozen=True)
 class Ask:
     """``tried``: outcomes to note. ``among``: endpoints to tell of what happened. ``rooms``: how many deliveries to
-    take for each endpoint, ``taken`` being taken already.
+    take for each endpoint, ``taken`` being taken already. ``careful``: see ``lane.follow``.
     """
 
     tried: Sequence[Tried] = ()
     among: Sequence[int] = ()
     rooms: Mapping[int, int] = field(default_factory=dict)
     taken: Collection[int] = ()
+    careful: bool = False
 
 
 @dataclass(frozen=True)
 class Result:
-    """``noted``: the outcomes that are stored now. ``found``: what was taken, null for nothing."""
+    """``noted``: the outcomes that are stored now. ``found``: what was taken, null for nothing. ``sick``: whether an
+    endpoint cannot be told of what happened.
+    """
 
     noted: list[Tried]
     found: Lot | None = None
+    sick: bool = False
 
 
 def do(tx: sa.Connection, holder: UUID, vault: Vault, ask: Ask) -> Result:
@@ -45,7 +49,6 @@ def do(tx: sa.Connection, holder: UUID, vault: Vault, ask: Ask) -> Result:
     if noted:
         due.note(tx, holder, noted)
     among = [number for number in ask.among if number in free]
-    if among:
-        lane.follow(tx, among)
+    sick = bool(among) and bool(lane.follow(tx, among, careful=ask.careful))
     claimed = due.look(tx, holder, ask.rooms, ask.taken) if ask.rooms else []
-    return Result(noted, lot.load(tx, vault, claimed) if claimed else None)
+    return Result(noted, lot.load(tx, vault, claimed) if claimed else None, sick)
