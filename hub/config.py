@@ -111,6 +111,9 @@ class Settings(BaseSettings):
         description="private networks and hosts with commas between them, for example 10.1.0.0/16,erp.internal",
     )
     feed_days: int = Field(90, description="days to keep the change feed, from 1 to 3650", ge=1, le=3650)
+    cart_abandoned_minutes: float = Field(
+        60, description="minutes without a change after which a cart counts as left behind, more than 0", gt=0
+    )
     webhook_failing_days: float = Field(
         5, description="days that an endpoint may fail before it is disabled, more than 0", gt=0
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import Mapped
+from sqlalchemy.orm import Mapped, mapped_column
 
 from hub.channel import Channel
 from hub.db import Base, Id, Json, written
@@ -39,6 +39,7 @@ class Order(KeptModel, Sourced, Base):
         scope="orders",
         key="number",
         personal=frozenset({"email", "billing_address", "shipping_address"}),
+        derived=("cart_id",),
         audience=("order", "id"),
         owner="shop",
         events=(
@@ -75,6 +76,7 @@ class Order(KeptModel, Sourced, Base):
     company_id: Mapped[int | None] = written(
         sa.ForeignKey("company.id"), refers="company", name="company", index=True
     )
+    cart_id: Mapped[int | None] = mapped_column(sa.ForeignKey("cart.id", ondelete="SET NULL"), unique=True)
     currency: Mapped[str] = written(required=True, kind="currency")
     status: Mapped[str] = written(server_default="draft", kind="order_status")
     placed_at: Mapped[datetime | None] = written(sa.DateTime(timezone=True), kind="moment", index=True)

@@ -13,6 +13,7 @@ from threading import Event, Thread
 import sqlalchemy as sa
 
 from hub import (
+    cart,
     idempotency,
     job_runner,
     migrations,
@@ -35,7 +36,7 @@ GUARD_SECONDS = 10.0
 
 HOUSEKEEPING_SECONDS = 3600.0
 EXPIRY_SECONDS = 60.0
-"""How late the result of a job may be removed."""
+"""How late the result of a job may be removed, or a cart counted as left behind."""
 
 LEARNING_SECONDS = 60.0
 """How late a query that several asked is offered to others."""
@@ -64,6 +65,7 @@ def start(database: Database, settings: Settings) -> Stop:
         Thread(target=_repeat, args=(_guard, database, GUARD_SECONDS, stop), name="guard", daemon=True),
         Thread(target=_repeat, args=(_tidy(settings), database, HOUSEKEEPING_SECONDS, stop), daemon=True),
         Thread(target=_repeat, args=(_expire(settings), database, EXPIRY_SECONDS, stop), daemon=True),
+        Thread(target=_repeat, args=(_abandon(settings), database, EXPIRY_SECONDS, stop), daemon=True),
         Thread(target=_repeat, args=(_learn(settings), database, LEARNING_SECONDS, stop), daemon=True),
         *job_runner.threads(database, settings, stop),
     ]
@@ -91,6 +93,16 @@ def _free(database: Database) -> bool:
     """Promises whose time is over are free again."""
     with database.write(HUB) as tx:
         return reservation.expire(tx) > 0
+
+
+def _abandon(settings: Settings) -> Callable[[Database], bool]:
+    """Carts that nobody has come back to are told of."""
+
+    def abandon(database: Database) -> bool:
+        with database.write(HUB) as tx:
+            return cart.abandon(tx, settings.cart_abandoned_minutes) > 0
+
+    return abandon
 
 
 def _guard(database: Database) -> bool:

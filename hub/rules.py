@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from hub import erasure, order_rules, search_rule, stock_rules
+from hub import cart, erasure, order_rules, search_rule, stock_rules
 from hub.db import raw
 
 TREE = """
@@ -182,6 +182,7 @@ def install(connection: sa.Connection) -> None:
         *(SLUG.format(table=table) for table in ("product", "category", "collection")),
         SUMS,
         *order_rules.scripts(),
+        *cart.scripts(),
         FIXED,
         *(FIXED_COLUMN.format(table=table, column=column) for table, column in FIXED_COLUMNS),
         USED,

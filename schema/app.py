@@ -12,6 +12,7 @@ from strawberry.tools import create_type
 from strawberry.types import ExecutionContext
 
 from schema import (
+    cart_command,
     change,
     customer_erasure,
     mutation,
@@ -40,8 +41,8 @@ from schema.change import ChangeConnection, FeedEnds
 from schema.document import Prepared
 from schema.job import JobConnection, JobNode
 from schema.product_search_answer import ProductSearchConnection
-from schema.saved_search import SavedSearch
 from schema.sales_report import SalesReportRow
+from schema.saved_search import SavedSearch
 from schema.scalar import SCALARS
 from schema.search_event import SearchReportRow
 from schema.search_index import SearchIndex, SearchParkedConnection
@@ -98,6 +99,7 @@ def schema() -> Schema:
         *mutation.fields(),
         *shortcut.fields(),
         *order_command.fields(),
+        *cart_command.fields(),
         *stock_command.fields(),
         *variant_command.fields(),
         *token.fields(),

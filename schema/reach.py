@@ -95,7 +95,7 @@ def _named(part: Part, row: Json, path: Path = ()) -> Iterator[Named]:
 
 def _own(tx: sa.Connection, viewer: Viewer, part: Part, rows: Sequence[Json]) -> list[HubError | None]:
     """For each row whether the object that it is about belongs to another channel."""
-    if part.name not in (*BOUND, "order", "search_rule_set"):
+    if part.name not in (*BOUND, "order", "cart", "search_rule_set"):
         return [None] * len(rows)
     numbers = _find(tx, part, rows)
     channels = _channels(tx, part, [number for number in numbers if number is not None])
@@ -106,11 +106,11 @@ def _own(tx: sa.Connection, viewer: Viewer, part: Part, rows: Sequence[Json]) ->
 
 
 def _new(part: Part, row: Json) -> HubError | None:
-    """A new order names its channel; a new channel or price list belongs to none that the token is bound to.
+    """A new order or cart names its channel; a new channel or price list belongs to none that the token is bound to.
 
     Rules of search without a channel would hold in all of them.
     """
-    if part.name == "order" or (part.name == "search_rule_set" and row.get("channel") is not None):
+    if part.name in ("order", "cart") or (part.name == "search_rule_set" and row.get("channel") is not None):
         return None
     return beyond(part.name, {})
 

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from hub.asset import ProductAsset, VariantAsset
+from hub.cart import Cart
 from hub.channel import ChannelPriceList
 from hub.customer import Customer
 from hub.errors import Forbidden, Required
@@ -178,6 +179,13 @@ def of_own_orders(row: Any, viewer: Viewer) -> sa.ColumnElement[bool] | None:
     order = Order.__table__.alias()
     rule = own_orders(order.c, viewer)
     return None if rule is None else sa.exists().where(order.c.id == row.order_id, rule)
+
+
+def of_own_carts(row: Any, viewer: Viewer) -> sa.ColumnElement[bool] | None:
+    """Parts of carts: those of the carts that the viewer sees."""
+    cart = Cart.__table__.alias()
+    rule = own_orders(cart.c, viewer)
+    return None if rule is None else sa.exists().where(cart.c.id == row.cart_id, rule)
 
 
 def of_own_notes(row: Any, viewer: Viewer) -> sa.ColumnElement[bool] | None:
