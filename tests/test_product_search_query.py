@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,8 @@ import pytest
 from hub.db import Database, Json
 from hub.errors import Code
 from hub.viewer import Viewer
+from schema.app import schema
+from schema.execution import Asked, Execution, Operation
 from search.rebuild import rebuild
 from search.tantivy_index import TantivyIndex
 from tests.capturing import drain
@@ -492,3 +495,15 @@ def test_without_an_index_only_the_search_is_refused(ask: Asking, tmp_path: Path
     assert answer.data == {"productSearch": None, "product": {"slug": "alpha"}}
     (error,) = answer.errors
     assert error.extensions["code"] == "SEARCH_UNAVAILABLE"
+
+
+def test_the_ordinary_executor_answers_on_purpose(ask: Asking) -> None:
+    """The compiled one does not begin with it: nothing is done twice, and nothing is counted as given up."""
+    execution = Execution(schema(), ask.database, dict(ask.extras))
+    question = f'{{ productSearch({IN_ENGLISH}, query: "headphones", first: 2) {{ nodes {{ slug }} }} }}'
+    operation = execution.read(Asked(question))
+    answered = ask.runner.run(execution.run(Asked(question), STOREFRONT))
+    assert answered.data == {"productSearch": {"nodes": [{"slug": "alpha"}, {"slug": "gamma"}]}}
+    assert (answered.executor, answered.bailed, execution.figures.bailed) == ("ordinary", None, Counter())
+    assert isinstance(operation, Operation)
+    assert (operation.requested, answered.actual) == (3, 3)
