@@ -133,6 +133,7 @@ async def search_suggest(
     seen = Seen(
         None if channel_id is None or context.viewer.sees_unlisted else channel_id,
         language.of(product_search.locale(scope)),
+        product_search.locale(scope),
         scope.as_of,
     )
     names = await _names(context, scope)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from hub.errors import Limit
 from search import analysis, entry, fields, identifier, language
 from search.clause import Always, Both, Clause, Either, Every, Listed, Named, OneOf, Prefix, Term, Times
-from search.engine import Ask, TermsFacet
+from search.engine import SCORE, Ask, Sort, TermsFacet
 from search.highlight import CLOSE, OPEN
 from search.spelling import LONG, SHORTEST, distance
 from search.weights import SHIPPED
@@ -33,6 +33,9 @@ MOST_CLOSE = 2_000
 
 MOST_CHECKED = 60
 """Names whose hits are counted."""
+
+SAYS_MUCH = 4
+"""Letters of the last word from which on hits are ranked."""
 
 RIGHT = 2
 """First letters that are taken to be right where the rest has a slip."""
@@ -127,6 +130,7 @@ class Seen:
 
     channel_id: int | None
     tongue: str
+    locale: str | None = None
     moment: datetime | None = None
 
     @property
@@ -139,8 +143,12 @@ class Seen:
 
 
 def products(reader: Reader, asked: Typed, seen: Seen, size: int) -> list[int]:
-    """The products whose names have the words, the best first."""
-    ask = Ask(_clause(asked, seen.tongue), filters=seen.filters, size=size)
+    """The products whose names have the words: the best first, or by name while the last word says little yet.
+
+    So many begin with a letter or two, all alike, that ranking them would cost much and tell nothing.
+    """
+    sort = SCORE if len(asked.last) >= SAYS_MUCH else Sort("order", entry.by_name(seen.locale or "*"))
+    ask = Ask(_clause(asked, seen.tongue), filters=seen.filters, sort=sort, size=size)
     return [place.product_id for place in reader.ask(ask).places]
 
 
