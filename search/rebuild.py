@@ -161,10 +161,17 @@ def unfit(database: Database, index: Index, state: State) -> str | None:
 def _fill(database: Database, follower: Follower, tell: Progress, *, new: bool) -> None:
     """``new``: nobody else can have written to it, so nothing has to be looked up there."""
     last = follower.state.filled or 0
-    done, left = _counted(database, Product.id <= last), _counted(database, Product.id > last)
+    # What is made later comes with the feed: else a build would run after an import.
+    newest = _newest(database)
+    done, left = (
+        _counted(database, Product.id <= last),
+        _counted(database, Product.id.between(last + 1, newest)),
+    )
     committed = done
     tell(done, done + left)
     for ids in product_ids(database, BATCH, after=last):
+        if ids[0] > newest:
+            break
         follower.check()
         follower.put(ids, trusting=new, new=new)
         last, done, left = ids[-1], done + len(ids), max(left - len(ids), 0)
@@ -172,10 +179,15 @@ def _fill(database: Database, follower: Follower, tell: Progress, *, new: bool) 
             follower.commit(filled=last)
             committed = done
             # Products come and go meanwhile.
-            left = _counted(database, Product.id > last)
+            left = _counted(database, Product.id.between(last + 1, newest))
         tell(done, done + left)
     follower.commit(filled=max(last, 1))
     tell(done, done)
+
+
+def _newest(database: Database) -> int:
+    with database.read() as tx:
+        return tx.scalar(sa.select(sa.func.max(Product.id))) or 0
 
 
 def _counted(database: Database, which: sa.ColumnElement[bool]) -> int:

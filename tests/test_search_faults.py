@@ -173,6 +173,7 @@ def test_a_node_that_is_killed_during_a_rebuild_leaves_it_to_be_carried_on(
         eventually(lambda: len(shop.ask("bestand")) == 30)
         with shop.database.read() as tx:
             (half,) = standing.builds(tx)
+        monkeypatch.undo()
         assert rebuild(shop.database, shop.index) == half.generation
     eventually(lambda: shop.index.current() == half.generation)
     clean(shop)
