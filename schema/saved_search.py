@@ -213,7 +213,7 @@ def _plain(given: Any) -> Any:
             return [_plain(each) for each in given]
     if not has_object_definition(given):
         return given
-    said: Json = vars(given)
+    said: Json = dict(vars(given))
     return {
         NAMES.get(name) or to_camel_case(name): _plain(each)
         for name, each in said.items()
