@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from schema.channel import Channel
     from schema.locale import Locale
 
-assert "search_rules" in search_rule_input.inputs.BY_KIND  # imported for what it makes known
+assert search_rule_input.SearchRulesInput  # imported for what it makes known
 
 
 def bound_sets(row: Any, viewer: Viewer) -> sa.ColumnElement[bool] | None:
