@@ -16,20 +16,21 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import pytest
 import sqlalchemy as sa
 from elasticsearch import Elasticsearch
 
-from hub import sequencer
+from hub import feed, sequencer
 from hub.config import Settings
 from hub.db import Database
 from search import lane, standing, verify
 from search import rebuild as rebuilding
+from search.document import Batch
 from search.elasticsearch_client import connected
 from search.elasticsearch_index import ElasticsearchIndex
-from search.engine import Index
+from search.engine import Index, UnavailableError, Writer, Written
 from search.follow import Follower
 from search.rebuild import rebuild
 from search.tantivy_index import TantivyIndex
@@ -166,7 +167,7 @@ def test_a_node_that_is_killed_during_a_rebuild_leaves_it_to_be_carried_on(
             node.kill()
 
     with Changing(shop):
-        with pytest.raises(rebuilding.UnavailableError):
+        with pytest.raises(UnavailableError):
             rebuild(shop.database, shop.index, killing)
         node.start()
         assert shop.index.current() == old
@@ -492,7 +493,7 @@ def test_marks_of_what_is_gone_are_forgotten_after_a_day(filled: Shop) -> None:
     while follower.step():
         pass
     with shop.database.read() as tx:
-        assert lane.feed.sequence_before(tx, lane.MARK_SECONDS) == follower.position - 1
+        assert feed.sequence_before(tx, lane.MARK_SECONDS) == follower.position - 1
     assert marks(follower) > 0
     follower.close()
     assert verify.verify(shop.database, shop.index).faults == ()
@@ -501,7 +502,7 @@ def test_marks_of_what_is_gone_are_forgotten_after_a_day(filled: Shop) -> None:
 def marks(follower: Follower) -> int:
     """How many marks are old enough to be forgotten, and are now."""
     with follower._database.read() as tx:
-        last = lane.feed.sequence_before(tx, lane.MARK_SECONDS)
+        last = feed.sequence_before(tx, lane.MARK_SECONDS)
     return follower.purge(last + 1)
 
 
@@ -513,7 +514,7 @@ def test_a_question_that_fails_marks_no_index_as_broken(database: Database, tmp_
     drain(database)
     generation = rebuild(database, index) or ""
     for wrong in (ValueError("no such field"), OSError("odd")):
-        with pytest.raises(lane.UnavailableError, match="cannot answer this question"), index.reading():
+        with pytest.raises(UnavailableError, match="cannot answer this question"), index.reading():
             raise wrong
     assert not index.is_spoilt(generation)
     assert lane.problem(database, index) is None
@@ -525,7 +526,7 @@ def test_another_writer_s_lock_is_waited_for(database: Database, tmp_path: Path)
     shop.write(SHOP)
     generation = rebuild(database, index) or ""
     writer = index.writer(generation)
-    with pytest.raises(lane.UnavailableError, match="is waited for"):
+    with pytest.raises(UnavailableError, match="is waited for"):
         index.writer(generation)
     writer.close()
     index.writer(generation).close()
@@ -540,7 +541,7 @@ def test_stock_that_nobody_sees_writes_no_document(filled: Shop) -> None:
     follower = Follower(shop.database, shop.index, shop.index.current() or "", Always())
     drain(shop.database)
     counted = Counting(follower._writer)
-    follower._writer = counted
+    follower._writer = cast("Writer", counted)
     while follower.step():
         pass
     assert counted.written == 80
@@ -565,8 +566,8 @@ class Counting:
     def __init__(self, writer: Any) -> None:
         self._writer, self.written = writer, 0
 
-    def put(self, *batch: Any, **how: bool) -> Any:
-        done = self._writer.put(*batch, **how)
+    def put(self, batch: Batch, **how: bool) -> Written:
+        done: Written = self._writer.put(batch, **how)
         self.written += done.written
         return done
 
@@ -579,9 +580,9 @@ def test_a_sequence_is_found_by_its_age(database: Database) -> None:
     shop.write(SHOP)
     drain(database)
     with database.read() as tx:
-        assert lane.feed.sequence_before(tx, 3600) == 0
+        assert feed.sequence_before(tx, 3600) == 0
     last = drain(database)
     shop.write("UPDATE feed SET sequenced_at = now() - interval '2 hours' WHERE sequence <= 4")
     with database.read() as tx:
-        assert (lane.feed.sequence_before(tx, 3600), last > 4) == (4, True)
+        assert (feed.sequence_before(tx, 3600), last > 4) == (4, True)
         assert tx.scalar(sa.text("SELECT count(*) FROM feed")) == last
