@@ -185,7 +185,7 @@ async def bulk_export(
     try:
         names = states.nouns(context.viewer, input.types)
     except NotFound as unknown:
-        return JobPayload(job=None, user_errors=[user_error(unknown, ("input",))])
+        return JobPayload(job=None, user_errors=[user_error(stored(unknown), ("input",))])
     given = {"types": names, "since": input.since}
 
     def queue(tx: sa.Connection) -> int:

@@ -39,7 +39,7 @@ def by_shop(name: str) -> Json:
 @pytest.fixture(scope="module")
 def ask(module_database: Database) -> Iterator[Asking]:
     fill(module_database)
-    people = [{"external_ids": [{"system": "shop", "id": name}]} for name in ("ada", "bob")]
+    people: list[Json] = [{"external_ids": [{"system": "shop", "id": name}]} for name in ("ada", "bob")]
     orders = [
         order("A", "01-31T23:30:00", 2, "10.00", **by_shop("ada")),
         order("B", "02-10T12:00:00", 1, "9.99", **by_shop("ada")),
@@ -53,7 +53,7 @@ def ask(module_database: Database) -> Iterator[Asking]:
         "returned_at": "2019-03-05T12:00:00Z",
         "lines": [{"line": 0, "quantity": 1, "restock": False}],
     }
-    later = [
+    later: list[Json] = [
         {"number": "C", "fulfilments": [{"number": "F1", "lines": [{"line": 0, "quantity": 3}]}]},
         {"number": "C", "returns": [back]},
         {"number": "E", "status": "cancelled"},
