@@ -54,7 +54,9 @@ class Reservation(KeptModel, Sourced, Base):
     id: Mapped[Id]
     stock_id: Mapped[int] = belongs("stock.id")
     quantity: Mapped[int]
-    order_line_id: Mapped[int | None] = mapped_column(sa.ForeignKey("order_line.id", ondelete="CASCADE"))
+    order_line_id: Mapped[int | None] = mapped_column(
+        sa.BigInteger, sa.ForeignKey("order_line.id", ondelete="CASCADE")
+    )
     cart_line_id: Mapped[int | None]
     holder: Mapped[str | None]
     expires_at: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True), index=True)

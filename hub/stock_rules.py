@@ -107,9 +107,10 @@ ALTER TABLE stock_movement ENABLE ALWAYS TRIGGER rule_movement_kept;
 ALTER TABLE stock_movement ENABLE ALWAYS TRIGGER rule_no_truncate;
 """
 
-# What somebody states of a level: of a new one everything differs from nothing.
+# What somebody states of a level: of a new one everything differs from nothing. PostgreSQL knows nothing of the size of
+# changed rows: it would compare each of 10,000 old ones with each new one.
 LEVEL = """
-CREATE OR REPLACE FUNCTION rule_level_stated_{suffix}() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION rule_level_stated_{suffix}() RETURNS trigger LANGUAGE plpgsql SET enable_nestloop = off AS $$
 DECLARE
     kind_ CONSTANT text := CASE WHEN hub_source() = 'sql' THEN 'corrected' ELSE 'counted' END;
     wrong record;
