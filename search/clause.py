@@ -1,7 +1,7 @@
 """Clauses: what documents must be like and what they score, said without an engine's words.
 
 ``search.ranking`` and ``search.condition`` make them, each engine translates them. Scores follow BM25 (k1 1.2, b 0.75)
-with the factor k1 + 1, which tantivy has and Lucene dropped: the translation for Elasticsearch puts it back.
+with the factor k1 + 1, as tantivy and Elasticsearch count it; Lucene by itself dropped it.
 """
 
 from __future__ import annotations

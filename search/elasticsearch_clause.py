@@ -10,9 +10,6 @@ from search.entry import milliseconds
 
 Query = dict[str, Any]
 
-FACTOR = 2.2
-"""BM25's k1 + 1: the clauses' scores have it, Lucene since version 8 does not."""
-
 
 def path(field: str, key: str | None) -> str:
     """A key inside a keyed field."""
@@ -25,11 +22,9 @@ def query(said: clause.Clause, *, named: bool = False) -> Query:
         case clause.Every():
             return {"match_all": {}}
         case clause.Term(field, value, key) if field in fields.TEXTS and key is None:
-            return {"term": {field: {"value": value, "boost": FACTOR}}}
+            return {"term": {field: {"value": value}}}
         case clause.Phrase(field, terms):
-            return {
-                "match_phrase": {field: {"query": " ".join(terms), "analyzer": "whitespace", "boost": FACTOR}}
-            }
+            return {"match_phrase": {field: {"query": " ".join(terms), "analyzer": "whitespace"}}}
         case clause.Both() | clause.Either() | clause.Best() | clause.Times() | clause.Named():
             return _scored(said, named=named)
         case clause.Always(inner, score):

@@ -1,0 +1,33 @@
+"""Search over GraphQL: what each engine, the database and the hub take of a question, and how fast is indexed."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from bench import Figures, Tell
+from hub.config import Settings
+
+Scale = Annotated[
+    float,
+    typer.Option(min=0.005, help="Size of the larger shop; 1 is 200,000 documents. The other is a tenth."),
+]
+Engine = Annotated[str | None, typer.Option(help="tantivy or elasticsearch; both without it.")]
+Count = Annotated[int, typer.Option("--questions", min=20, help="Different questions.")]
+Rounds = Annotated[int, typer.Option(min=1, help="How often each is asked.")]
+
+
+def measure(
+    settings: Settings,
+    tell: Tell,
+    scale: Scale = 1.0,
+    engine: Engine = None,
+    questions: Count = 100,
+    rounds: Rounds = 3,
+) -> Figures:
+    """Ask a hundred mixed questions with facets for 24 hits each, of two shops. ``bulk_ratio``: indexing in times of
+    the client library's bulk helper with documents that are ready."""  # noqa: D209 - it reads as one
+    from bench.search.run import Options, run  # brings the whole hub
+
+    return run(settings, tell, Options(scale, engine, questions, rounds))
