@@ -17,6 +17,12 @@ PRICE_LISTS = {
     "marketplace": ("marketplace-eur", "retail-eur"),
 }
 LOCATIONS = ("vienna", "lyon", "newark")
+SERVED_BY = {
+    "web": LOCATIONS,
+    "us": ("newark", "vienna", "lyon"),
+    "marketplace": LOCATIONS,
+}
+"""The locations of each channel, the one that promises first in front."""
 
 CITIES = ("Vienna", "Graz", "Berlin", "Hamburg", "Leipzig", "Lyon", "Nantes", "Lille", "Zurich", "Basel")
 TRADES = ("Café", "Roastery", "Hotel", "Office")
@@ -72,8 +78,8 @@ def rows() -> list[tuple[str, list[Json]]]:
     return [
         ("locale", [{"code": code} for code in LOCALES]),
         ("price_list", price_lists()),
-        ("channel", channels()),
         ("location", locations()),
+        ("channel", channels()),
         ("company", companies()),
         ("category", categories()),
         ("collection", [{"code": code, "slug": code, "name": name} for code, name in COLLECTIONS.items()]),
@@ -120,6 +126,7 @@ def _channel(code: str, name: Texts) -> Json:
         "order_prefix": PREFIXES[code],
         "locales": [{"locale": {"key": locale}} for locale in CHANNEL_LOCALES[code]],
         "price_lists": [{"price_list": {"key": each}} for each in PRICE_LISTS[code]],
+        "locations": [{"location": {"key": each}} for each in SERVED_BY[code]],
     }
 
 

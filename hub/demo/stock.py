@@ -8,6 +8,10 @@ from hub.demo.frame import LOCATIONS
 from hub.demo.item import Item
 
 
+REORDERED: Json = {"reorder_point": 5, "reorder_quantity": 60}
+"""Of some variants the first warehouse orders more by itself."""
+
+
 def rows(product: int) -> list[Json]:
     """The levels of all variants of a product at all places. Some are sold out, a few everywhere."""
     return [
@@ -25,4 +29,5 @@ def _level(sku: str, place: str, *, gone: bool) -> Json:
         "location": {"key": place},
         "on_hand": on_hand,
         "reserved": min(on_hand, draw.choice((0, 0, 0, 1, 2, 4))),
+        **(REORDERED if place == LOCATIONS[0] and chance.happens(draw, 0.1) else {}),
     }
