@@ -23,7 +23,7 @@ FACETS: list[dict[str, Any]] = [
     {"attribute": "colour"},
     {"attribute": "finish"},
     {"by": "BRAND"},
-    {"by": "PRICE", "ranges": [{"max": "100"}, {"min": "100", "max": "300"}, {"min": "300"}]},
+    {"by": "PRICE", "ranges": [{"to": 100}, {"from": 100, "to": 300}, {"from": 300}]},
 ]
 
 
