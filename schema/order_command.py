@@ -309,7 +309,7 @@ def _expect(tx: sa.Connection, number: int, if_version: int | None) -> None:
 def _under(result: Result, place: Path) -> Result:
     """The result with its refusals' paths as the argument ``input`` has them."""
     for error in result.errors:
-        if error.path[: len(place)] == place and not getattr(error, "version", None):
+        if getattr(error, "version", None) is None and error.path[: len(place)] in (place, ()):
             error.path = ("input", *error.path[len(place) :])
     return result
 
