@@ -56,7 +56,7 @@ class Machine(RuleBasedStateMachine):
         self.status, self.refunded = "placed", 0
 
     def stock(self) -> list[tuple[int, int]]:
-        return all_rows(  # type: ignore[return-value]
+        return all_rows(
             self.database,
             "SELECT on_hand, reserved FROM stock s JOIN variant v ON v.id = variant_id ORDER BY sku DESC",
         )
