@@ -30,6 +30,9 @@ from hub.errors import InUse, Invalid
 from tests.running import free_port, wait_until
 from tests.shop import written
 
+NOT_COMPARED = {"provenance", "opened_at"}
+"""What tells the moment of the fill."""
+
 HOUSE = Path(__file__).parent.parent
 SHOP = Shop(0.02, date(2026, 3, 1))
 Row = dict[str, Any]
@@ -70,7 +73,7 @@ def dump(database: Database) -> dict[str, list[Row]]:
 
 
 def _rows(tx: sa.Connection, table: sa.Table) -> list[Row]:
-    columns = [column for column in table.columns if column.name != "provenance"]
+    columns = [column for column in table.columns if column.name not in NOT_COMPARED]
     return [dict(row) for row in tx.execute(sa.select(*columns).order_by(table.c.id)).mappings()]
 
 

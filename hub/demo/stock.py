@@ -7,7 +7,6 @@ from hub.demo import chance
 from hub.demo.frame import LOCATIONS
 from hub.demo.item import Item
 
-
 REORDERED: Json = {"reorder_point": 5, "reorder_quantity": 60}
 """Of some variants the first warehouse orders more by itself."""
 
