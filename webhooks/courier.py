@@ -22,7 +22,8 @@ class Courier:
 
     ``taken``: deliveries of which no note is stored yet, ``ready`` those among them that wait for their turn, and
     ``flying`` how many requests are under way. ``failing_since``, ``failed_at``: as they are stored. ``saved``: when
-    the state was last stored; what was read before that is out of date.
+    the state was last stored; what was read before that is out of date. ``saving``: how often it is being stored at this
+    moment; what is read meanwhile may be older.
     """
 
     endpoint_id: int
@@ -35,6 +36,7 @@ class Courier:
     leaving: bool = False
     unsaved: bool = False
     saved: float = 0.0
+    saving: int = 0
     failing_since: datetime | None = None
     failed_at: datetime | None = None
 
@@ -43,7 +45,7 @@ class Courier:
         self.way = way
         row = way.row
         self.pace.set(row["rate"], row["in_flight"])
-        if self.unsaved or read < self.saved:
+        if self.unsaved or self.saving or read < self.saved:
             return
         self.failing_since, self.failed_at = row["failing_since"], row["failed_at"]
         self.pace.resume = now + (row["resume_wait"] or 0.0)

@@ -387,9 +387,15 @@ class Sender:
             if each.breaker.state == "closed" and each.way is not None and each.way.row["breaker"] != "closed"
         ]
         standings = [each.standing(now) for each in couriers]
-        await self._database.persist(standing.save, standings, self._ways.failing_days, closed)
         for courier in couriers:
-            courier.saved = monotonic()
+            courier.saving += 1
+        try:
+            await self._database.persist(standing.save, standings, self._ways.failing_days, closed)
+        finally:
+            for courier in couriers:
+                courier.saving -= 1
+                courier.saved = monotonic()
+        for courier in couriers:
             if courier.way is not None:
                 courier.way.row["breaker"] = courier.breaker.state
 
