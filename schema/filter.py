@@ -185,8 +185,9 @@ def _parts(filter_: Any, depth: int) -> Iterator[Any]:
 
 
 def too_many(name: str, count: int) -> Limit:
-    """The refusal of a list that is too long."""
-    return Limit(f"{name} has {count} entries: at most {LARGEST_LIST} are allowed.", (name,))
+    """The refusal of a list that is too long, told by its name in GraphQL: ``in``, not ``in_``."""
+    told = name.rstrip("_")
+    return Limit(f"{told} has {count} entries: at most {LARGEST_LIST} are allowed.", (told,))
 
 
 def conditions(frame: sql.Frame, filter_: Any, where: Where) -> list[sa.ColumnElement[bool]]:
