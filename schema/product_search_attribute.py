@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from hub.attribute import Attribute
 from hub.db import Json
+from schema.fixed import Fixed
 from search.operand import Definition
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 DEFINING = tuple(Definition.__dataclass_fields__)
 CODES = sa.bindparam("codes", type_=ARRAY(sa.Text))
+COLUMNS = (Attribute.id, Attribute.name, *(getattr(Attribute, name) for name in DEFINING))
+NAMED = Fixed(sa.select(*COLUMNS).where(Attribute.code == sa.any_(CODES)).order_by(Attribute.code))
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,9 @@ class Named:
 
 async def named(context: Context, codes: Collection[str]) -> dict[str, Named]:
     """The attributes of these codes, without those that do not exist."""
-    return await _read(context, Attribute.code == sa.any_(CODES), codes) if codes else {}
+    if not codes:
+        return {}
+    return _named(await NAMED.rows(context.database, {"codes": sorted(codes)}))
 
 
 async def facets(context: Context, most: int) -> dict[str, Named] | None:
@@ -54,10 +59,12 @@ async def facets_of(context: Context, rows: Collection[Mapping[str, Any]], most:
 async def _read(
     context: Context, condition: sa.ColumnElement[bool], codes: Collection[str], most: int | None = None
 ) -> dict[str, Named]:
-    columns = (Attribute.id, Attribute.name, *(getattr(Attribute, name) for name in DEFINING))
-    statement = sa.select(*columns).where(condition).order_by(Attribute.code).limit(most)
+    statement = sa.select(*COLUMNS).where(condition).order_by(Attribute.code).limit(most)
     given = {"codes": sorted(codes)} if codes else {}
-    rows = await context.database.rows(statement, given)
+    return _named(await context.database.rows(statement, given))
+
+
+def _named(rows: Iterable[Mapping[Any, Any]]) -> dict[str, Named]:
     return {row["code"]: Named(row["id"], _definition(row), row["name"]) for row in rows}
 
 

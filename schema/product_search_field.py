@@ -11,11 +11,15 @@ import strawberry
 
 from hub import search_event
 from hub.errors import Invalid, Required
-from schema import product_search, product_search_attribute, search_facet_level, search_filter
+from schema import (
+    product_search,
+    product_search_attribute,
+    product_search_hit,
+    search_facet_level,
+    search_filter,
+)
 from schema import product_search_answer as answers
 from schema.connection import PageInfo, Paging
-from schema.declare import NOUNS
-from schema.loader import by_id
 from schema.product_search_answer import ProductSearchConnection, SearchStep
 from schema.search_facet import SearchFacet, SearchFacetInput, SearchFacetKind, Wish, check, wish
 from schema.search_facet_answer import Answering
@@ -115,8 +119,8 @@ class Search:
         wishes = await self._wishes(conditions)
         question = self._question(conditions, wishes)
         found = await product_search.ask(self.context, question, first=size, after=wanted.paging.after)
-        loader = by_id(self.context, NOUNS["Product"], self.scope)
-        nodes = await loader.load_many([hit.product_id for hit in found.hits])
+        ids = [hit.product_id for hit in found.hits]
+        nodes = await product_search_hit.products(self.context, self.scope, ids)
 
         async def facets() -> list[SearchFacet]:
             return await self._facets(conditions, found, wishes, [node.__dict__ for node in nodes if node])

@@ -11,11 +11,13 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from hub import ids
+from hub.attribute import AttributeOption
 from hub.collection import Collection as CollectionTable
 from hub.db import Json
 from hub.product_type import ProductType
 from schema import search_facet_brand
 from schema.declare import NOUNS
+from schema.fixed import Fixed
 from schema.loader import by_id
 from schema.product_search_attribute import label
 from schema.search_facet import SearchFacet, SearchFacetKind, SearchFacetRange, SearchFacetValue, Wish
@@ -28,12 +30,20 @@ if TYPE_CHECKING:
     from search.condition import Condition
     from search.engine import Bucket, Counts
 
-OPTIONS = sa.text(
-    """
-    SELECT o.attribute_id, o.code, o.name FROM attribute_option o
-    JOIN unnest(CAST(:attributes AS bigint[]), CAST(:codes AS text[])) AS wanted (attribute_id, code)
-        USING (attribute_id, code)
-    """
+_wanted = (
+    sa.func.unnest(
+        sa.bindparam("attributes", type_=ARRAY(sa.BigInteger)), sa.bindparam("codes", type_=ARRAY(sa.Text))
+    )
+    .table_valued(sa.column("attribute_id", sa.BigInteger), sa.column("code", sa.Text), name="wanted")
+    .render_derived()
+)
+OPTIONS = Fixed(
+    sa.select(AttributeOption.attribute_id, AttributeOption.code, AttributeOption.name).join(
+        _wanted,
+        sa.and_(
+            AttributeOption.attribute_id == _wanted.c.attribute_id, AttributeOption.code == _wanted.c.code
+        ),
+    )
 )
 CHOSEN_FROM = ("choice", "choices")
 
@@ -90,7 +100,7 @@ class Answering:
         if not pairs:
             return {}
         attributes, codes = map(list, zip(*pairs, strict=True))
-        rows = await self.context.database.rows(OPTIONS, {"attributes": attributes, "codes": codes})
+        rows = await OPTIONS.rows(self.context.database, {"attributes": attributes, "codes": codes})
         found: dict[str, dict[str, Told]] = {about: {} for about in subjects.values()}
         for row in rows:
             told = Told(row["code"], label(row["name"], self.scope))

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from hub.aggregate import Aggregate
 from hub.attribute import Attribute, AttributeOption
 from hub.db import Database, Json
+from schema.fixed import Fixed
 from search.identifier import normal
 from search.product import BRANDS
 
@@ -24,7 +25,7 @@ Names = Mapping[str, Json]
 _kept: WeakKeyDictionary[Database, dict[int, tuple[int, Names]]] = WeakKeyDictionary()
 """The names by attribute, with the version of the attribute that they are of: makers are many and change seldom."""
 
-MAKERS = (
+MAKERS = Fixed(
     sa.select(Attribute.id, Aggregate.version)
     .join(Aggregate, sa.and_(Aggregate.type == "attribute", Aggregate.id == Attribute.id))
     .where(Attribute.code.in_(BRANDS), Attribute.type.in_(("choice", "choices")))
@@ -34,7 +35,7 @@ MAKERS = (
 async def names(context: Context, shown: Collection[Mapping[str, Any]]) -> dict[str, Json]:
     """The names of makers: options by their names, and what the products that are ``shown`` say in so many words."""
     kept = _kept.setdefault(context.database, {})
-    versions = {row["id"]: row["version"] for row in await context.database.rows(MAKERS)}
+    versions = {row["id"]: row["version"] for row in await MAKERS.rows(context.database, {})}
     stale = [number for number, version in versions.items() if kept.get(number, (None,))[0] != version]
     if stale:
         read = await _read(context, stale)

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from hub import search_rule
 from hub.attribute import Attribute
+from schema.fixed import Fixed
 from search import rule
 from search.operand import Definition
 from search.rule import Rules
@@ -17,6 +18,8 @@ from search.rule import Rules
 if TYPE_CHECKING:
     from hub.db import Database
     from schema.context import Context
+
+STAMPS = Fixed(search_rule.STAMPS)
 
 MOST_KEPT = 500
 """Channels and locales whose rules are kept ready, with their revisions."""
@@ -30,7 +33,7 @@ async def of(context: Context, channel_id: int | None, locale: str | None) -> Ru
     One small statement says which sets hold, and in which revision; what they say is read only when that is new.
     """
     place = _place(channel_id, locale)
-    stamps = await context.database.rows(search_rule.STAMPS, place)
+    stamps = await STAMPS.rows(context.database, place)
     if not stamps:
         return rule.NONE
     known = _ready.setdefault(context.database, {})
