@@ -110,7 +110,14 @@ class Asking(Collector):
         if took < self._seconds:
             self._answered()
         engine = getattr(found, "engine_seconds", None) or 0.0
-        for part, seconds in (("waiting", began - asked), ("engine", engine), ("hub", took - engine)):
+        way = getattr(found, "transport_seconds", 0.0)
+        parts = {
+            "waiting": began - asked,
+            "engine": engine,
+            "transport": way,
+            "hub": took - engine - way,
+        }
+        for part, seconds in parts.items():
             self._took.labels(part).observe(max(seconds, 0.0))
         return found
 

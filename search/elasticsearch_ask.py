@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -37,11 +38,10 @@ Search = Callable[[dict[str, Any]], Mapping[str, Any]]
 def answer(asked: Ask, search: Search) -> Ranked:
     """The answer to a question. ``search`` sends a request's body."""
     body = _body(asked)
-    seconds = 0.0
+    timed = _Timed(search)
     if asked.after:
-        after, seconds = _after(asked, asked.after, search)
-        body["search_after"] = after
-    said = search(body)
+        body["search_after"] = _after(asked, asked.after, timed)
+    said = timed(body)
     hits = said["hits"]["hits"]
     return Ranked(
         tuple(_place(hit, asked) for hit in hits[: asked.size]),
@@ -49,8 +49,27 @@ def answer(asked: Ask, search: Search) -> Ranked:
         exact=said["hits"]["total"]["relation"] == "eq",
         more=len(hits) > asked.size,
         facets={name: _counts(facet, said["aggregations"][name]) for name, facet in asked.facets.items()},
-        engine_seconds=seconds + said["took"] / 1000,
+        engine_seconds=timed.engine,
+        transport_seconds=timed.whole - timed.engine,
     )
+
+
+class _Timed:
+    """Sends requests, and adds up what the engine says it took of the time that passed."""
+
+    def __init__(self, search: Search) -> None:
+        self._search = search
+        self.engine = 0.0
+        self.whole = 0.0
+
+    def __call__(self, body: dict[str, Any]) -> Mapping[str, Any]:
+        began = time.perf_counter()
+        said = self._search(body)
+        passed = time.perf_counter() - began
+        self.whole += passed
+        # The engine counts whole milliseconds.
+        self.engine += min(said["took"] / 1000, passed)
+        return said
 
 
 def _body(asked: Ask) -> dict[str, Any]:
@@ -92,15 +111,15 @@ def _sort(asked: Ask) -> list[dict[str, Any]]:
     return [{path(sort.field, sort.key): by}, {"product": "asc"}]
 
 
-def _after(asked: Ask, anchor: Anchor, search: Search) -> tuple[list[Any], float]:
+def _after(asked: Ask, anchor: Anchor, search: Search) -> list[Any]:
     """What hits have to come after. Scores shift with every change of the index: the anchor's is asked anew."""
     if asked.sort.field != "score":
-        return [anchor.value, anchor.product_id], 0.0
+        return [anchor.value, anchor.product_id]
     only: tuple[Clause, ...] = (*asked.filters, *asked.chosen.values(), Term("product", anchor.product_id))
     said = search(_body(Ask(asked.query, filters=only, size=1)))
     hits = said["hits"]["hits"]
     value = hits[0]["sort"][0] if hits else anchor.value
-    return [value, anchor.product_id], said["took"] / 1000
+    return [value, anchor.product_id]
 
 
 def _place(hit: Mapping[str, Any], asked: Ask) -> Place:

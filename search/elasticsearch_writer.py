@@ -70,7 +70,7 @@ class ElasticsearchWriter:
             key for key in _places(batch) if not new and key not in wanted and (key in held or not trusting)
         ]
         operations = [
-            _put(wanted[key], _version(batch, held.get(key), repair)) for key in wanted.keys() - same
+            indexing(wanted[key], _version(batch, held.get(key), repair)) for key in wanted.keys() - same
         ]
         operations += [_mark(key, batch.sequence, _version(batch, held.get(key), repair)) for key in gone]
         done = Written(same=len(same))
@@ -187,7 +187,8 @@ def _version(batch: Batch, held: Held | None, repair: bool) -> int:
     return max(batch.sequence, held.sequence) if repair and held else batch.sequence
 
 
-def _put(document: Document, version: int) -> Operation:
+def indexing(document: Document, version: int) -> Operation:
+    """What writes a document, as it goes to the bulk endpoint."""
     found = entry.entry(document)
     said: dict[str, Any] = {
         **{field: [" ".join(terms) for terms in texts] for field, texts in found.texts.items() if texts},

@@ -150,6 +150,7 @@ class Ranked:
     """What an engine answers. ``exact``: whether ``total`` is the number of hits, not a lower bound.
 
     ``more``: whether hits follow. ``engine_seconds``: what the engine says it took; null where it does not.
+    ``transport_seconds``: the way to the engine and back, where it is another process.
     """
 
     places: tuple[Place, ...]
@@ -158,6 +159,7 @@ class Ranked:
     more: bool = False
     facets: Mapping[str, Counts] = field(default_factory=dict)
     engine_seconds: float | None = None
+    transport_seconds: float = 0.0
 
 
 @dataclass(frozen=True)

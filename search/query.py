@@ -97,8 +97,8 @@ class Found:
 
     ``total`` counts all hits; where it is not ``exact``, there are more. ``facets`` by subject. ``text``: the question's
     words as they were searched, for highlights. ``spellings``: what was corrected. ``notice``: a sentence where the
-    question holds nothing that can be searched. ``engine_seconds``: what of the time was the engine's. ``redirect``:
-    where staff lead the question; null: nowhere else. ``applied``: the rules that held.
+    question holds nothing that can be searched. ``engine_seconds``: what of the time was the engine's,
+    ``transport_seconds`` the way to it. ``redirect``: where staff lead the question; null: nowhere else. ``applied``: the rules that held.
     """
 
     hits: tuple[Hit, ...]
@@ -111,6 +111,7 @@ class Found:
     spellings: Mapping[str, list[str]] = field(default_factory=dict)
     notice: str | None = None
     engine_seconds: float | None = None
+    transport_seconds: float = 0.0
     redirect: Redirect | None = None
     applied: tuple[Applied, ...] = ()
 
@@ -154,6 +155,7 @@ class _Finding:
         self._sort = _sort(question)
         self._filters, self._chosen = _filters(question, set(self._facets))
         self._seconds: float | None = None
+        self._transport = 0.0
 
     def answer(self, index: Index) -> Found:
         with index.reading() as reader:
@@ -244,6 +246,7 @@ class _Finding:
         ranked = reader.ask(asked)
         took = time.perf_counter() - began if ranked.engine_seconds is None else ranked.engine_seconds
         self._seconds = (self._seconds or 0.0) + took
+        self._transport += ranked.transport_seconds
         return ranked
 
     def _found(self, ranked: Ranked, step: Step, text: Text | None = None) -> Found:
@@ -260,6 +263,7 @@ class _Finding:
             text=text,
             spellings=self._spellings,
             engine_seconds=self._seconds,
+            transport_seconds=self._transport,
             redirect=self._ruling.redirect,
             applied=self._ruling.applied,
         )

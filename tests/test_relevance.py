@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
+from bench.relevance import measure
 from search import head
+from tests import elasticsearch_node
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hub.config import Settings
+
+ENOUGH = 0.84
+"""nDCG@10 of the judged queries, below which what was reached is lost. It is 0.857; a gain of 0.02 may be chance."""
+
+ALIKE = 0.01
+"""How far the two engines may differ."""
 
 
 @pytest.mark.parametrize(
@@ -54,3 +69,18 @@ def test_a_question_is_for_its_last_noun() -> None:
     assert head.asked(["case", "for", "phones"], "en") == "en:case"
     assert head.asked(["ps4", "games"], "en") == "en:game"
     assert head.asked(["ps4"], "en") is None
+
+
+@pytest.mark.soak
+@pytest.mark.data
+@pytest.mark.timeout(1_800)
+def test_judged_queries_are_answered_well_and_alike(
+    settings: Settings, outside_data: Path, testrun_uid: str
+) -> None:
+    with elasticsearch_node.address(testrun_uid) as url:
+        ready = settings.model_copy(update={"data": outside_data, "elasticsearch_url": url})
+        figures = measure(ready, lambda *_: None)
+    means = {name: figures[name]["mean"] for name in ("tantivy", "elasticsearch")}
+    for mean in means.values():
+        assert mean["ndcg"] >= ENOUGH
+    assert means["tantivy"] == pytest.approx(means["elasticsearch"], abs=ALIKE)

@@ -14,6 +14,9 @@ import sqlalchemy as sa
 from hub.db import Database
 from search.asking import ASKING
 
+PARTS = ("engine", "transport", "hub")
+"""Those of the figures of searching that are told apart."""
+
 
 class Watched(Database):
     """A database that adds up what its statements take, the way to it and back included."""
@@ -43,16 +46,23 @@ class Watched(Database):
 
 @dataclass(frozen=True)
 class Took:
-    """Seconds of one question: all of it, the engine's, the database's, and the rest, which is ours."""
+    """Seconds of one question.
+
+    ``total``: all of it. ``engine``: what the engine says it took; of the embedded one the calls into it. ``transport``:
+    the way to the engine and back. ``database``: its statements, the way there and back included. ``finding``: what of
+    ours is ``search.query.find``: making the engine's query, reading its hits and counts.
+    """
 
     total: float
     engine: float
+    transport: float
     database: float
+    finding: float
 
     @property
     def ours(self) -> float:
-        """Parsing, planning, making the query, the way to the engine, reading hits, putting the answer together."""
-        return self.total - self.engine - self.database
+        """The rest: the request, the GraphQL document, the query, rows, labels of facets, the answer's text."""
+        return self.total - self.engine - self.transport - self.database
 
 
 class Client:
@@ -69,12 +79,14 @@ class Client:
     async def ask(self, document: str, variables: Mapping[str, Any]) -> Took:
         """One question, answered without an error."""
         body = orjson.dumps({"query": document, "variables": variables})
-        engine, database = _engine(), self._database.seconds
+        before, database = _spent(), self._database.seconds
         began = time.perf_counter()
         said = orjson.loads(await self._post(body))
         total = time.perf_counter() - began
         assert not said.get("errors"), said["errors"]
-        return Took(total, _engine() - engine, self._database.seconds - database)
+        after = _spent()
+        engine, transport, finding = (after[part] - before[part] for part in PARTS)
+        return Took(total, engine, transport, self._database.seconds - database, finding)
 
     async def _post(self, body: bytes) -> bytes:
         scope = {
@@ -107,11 +119,10 @@ class Client:
         return b"".join(parts)
 
 
-def _engine() -> float:
-    """What the engine took since the process began, by the figures that the hub itself keeps."""
+def _spent() -> dict[str, float]:
+    """Seconds by part since the process began, by the figures that the hub itself keeps."""
     samples = (sample for metric in ASKING.collect() for sample in metric.samples)
-    return sum(
-        sample.value
-        for sample in samples
-        if sample.name == "hub_search_seconds_sum" and sample.labels["part"] == "engine"
-    )
+    found = {
+        sample.labels["part"]: sample.value for sample in samples if sample.name == "hub_search_seconds_sum"
+    }
+    return dict.fromkeys(PARTS, 0.0) | found

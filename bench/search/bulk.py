@@ -12,7 +12,7 @@ from elasticsearch import helpers
 from hub.db import Database
 from search import elasticsearch_mapping, product, rebuild
 from search.elasticsearch_index import ElasticsearchIndex
-from search.elasticsearch_writer import _put
+from search.elasticsearch_writer import indexing
 
 SAMPLE = 5_000
 """Products whose documents are written once more."""
@@ -39,5 +39,5 @@ def documents_per_second(database: Database, index: ElasticsearchIndex) -> float
 
 
 def _action(document: Any) -> dict[str, Any]:
-    action, source = _put(document, 1).lines.split(b"\n", 1)
+    action, source = indexing(document, 1).lines.split(b"\n", 1)
     return {"_id": orjson.loads(action)["index"]["_id"], "_source": orjson.loads(source)}

@@ -8,7 +8,7 @@ from typing import Any
 
 from bench.search.asking import Took
 
-PARTS = ("total", "engine", "database", "ours")
+PARTS = ("total", "engine", "transport", "database", "ours", "finding")
 HEAD = f"{'milliseconds':<26}" + "".join(f"{part + ' p50':>14}{'p95':>8}" for part in PARTS)
 
 
