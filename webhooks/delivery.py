@@ -260,18 +260,6 @@ def try_lanes(tx: sa.Connection, endpoint_ids: Iterable[int]) -> set[int]:
     return set(tx.scalars(TRY_LANES, {"ids": wire(sorted(endpoint_ids)), "lock": LANE_LOCK}))
 
 
-def commit_lazily(tx: sa.Connection) -> None:
-    """Let this transaction's commit not wait for the disk.
-
-    If PostgreSQL falls right after it, all of it is undone, and is done again. Bodies are stored before they are sent,
-    and that commit waits for the disk: with it everything that was committed before is there for good, too.
-    """
-    tx.execute(LAZILY)
-
-
-LAZILY = sa.text("SET LOCAL synchronous_commit = off")
-
-
 LOCK_LANES = sa.text("SELECT pg_advisory_xact_lock(:lock + each) FROM unnest(CAST(:ids AS bigint[])) AS each")
 TRY_LANES = sa.text(
     "SELECT each FROM unnest(CAST(:ids AS bigint[])) AS each WHERE pg_try_advisory_xact_lock(:lock + each)"

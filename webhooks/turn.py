@@ -1,6 +1,8 @@
 """One turn of a sender in the database: what was sent is noted, what happened is told, what is due is taken.
 
-It is one transaction. Endpoints whose lanes somebody else works on at this moment are left for the next turn.
+It is one transaction, whose commit waits for the disk: if PostgreSQL fell and forgot it, the ids of deliveries that are
+held here could come back as those of others, and what is settled for them would hit the wrong ones. Endpoints whose lanes
+somebody else works on at this moment are left for the next turn.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from webhooks import due, lane, lot
-from webhooks.delivery import Tried, commit_lazily, try_lanes
+from webhooks.delivery import Tried, try_lanes
 from webhooks.lot import Lot
 from webhooks.secret import Vault
 
@@ -43,7 +45,6 @@ class Result:
 
 def do(tx: sa.Connection, holder: UUID, vault: Vault, ask: Ask) -> Result:
     """Do a turn."""
-    commit_lazily(tx)
     free = try_lanes(tx, {*ask.among, *(each.delivery.endpoint_id for each in ask.tried)})
     noted = [each for each in ask.tried if each.delivery.endpoint_id in free]
     if noted:
