@@ -6,6 +6,7 @@ It has no "search after": hits are taken from the first on until the anchor and 
 from __future__ import annotations
 
 import time
+from bisect import bisect_left
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cached_property
@@ -33,6 +34,12 @@ from search.tantivy_schema import SORT_PARTS, inside, path
 
 LARGEST = 10_000
 """Values of a keyed field that a histogram or a list of values looks at."""
+
+GROWTH = 8
+"""How many times as many hits are taken where a tie was cut."""
+
+Hit = tuple[int, float | None, tantivy.DocAddress | None]
+"""A product, its score, and its address for explaining; both null where another order than by score is asked for."""
 
 DIGITS = 4
 """Decimals of a score that count: below, two engines and two processors differ."""
@@ -79,52 +86,55 @@ class Asking:
         limit = self._depth
         while True:
             found = self._timed(self._searcher.search, self._query, limit=limit)
-            whole = len(found.hits) < limit
-            places = self._after(self._ordered(found, whole=whole))
-            if len(places) > self._asked.size or whole:
-                return self._page(places, int(found.count))
-            limit *= 2
+            total = int(found.count)
+            whole = len(found.hits) == total
+            if whole or not self._tied(found):
+                places = self._after(self._ordered(found, whole=whole))
+                if len(places) > self._asked.size or whole:
+                    return self._page(places, total)
+            limit = min(limit * GROWTH, total)
+
+    def _tied(self, found: tantivy.SearchResult) -> bool:
+        """Whether the last hit of the page scores as the last that was taken: others may, too."""
+        last, deepest = found.hits[self._depth - 1][0], found.hits[-1][0]
+        return bool(round(last, DIGITS) == round(deepest, DIGITS))
 
     @property
     def _depth(self) -> int:
         return (self._asked.after.rank if self._asked.after else 0) + self._asked.size + 1
 
-    def _ordered(self, found: tantivy.SearchResult, *, whole: bool) -> list[tuple[Place, tantivy.DocAddress]]:
+    def _ordered(self, found: tantivy.SearchResult, *, whole: bool) -> list[Hit]:
         """Better scores first, then lower ids. What ties with the last hit is left out, unless these are all."""
-        addresses = [address for _, address in found.hits]
-        products: list[Any] = self._searcher.fast_field_values("product", addresses) if addresses else []
-        hits = sorted(
-            (-round(score, DIGITS), int(product), at)
-            for at, ((score, _), product) in enumerate(zip(found.hits, products, strict=True))
-        )
-        return [
-            (Place(product, -falling, -falling), addresses[at])
-            for falling, product, at in hits
-            if whole or falling < hits[-1][0]
-        ]
+        if not found.hits:
+            return []
+        scores, addresses = zip(*found.hits, strict=True)
+        products = self._timed(self._searcher.fast_field_values, "product", list(addresses))
+        falling = [-round(score, DIGITS) for score in scores]
+        # The place breaks no tie, for a product is there once: it keeps addresses from being compared.
+        hits = sorted(zip(falling, map(int, products), range(len(falling)), strict=True))
+        kept = len(hits) if whole else bisect_left(hits, (hits[-1][0],))
+        return [(product, -score, addresses[at]) for score, product, at in hits[:kept]]
 
-    def _after(self, places: list[Any]) -> list[Any]:
+    def _after(self, places: list[Hit]) -> list[Hit]:
         anchor = self._asked.after
         if anchor is None:
             return places
-        named = (
-            rank for rank, (place, _) in enumerate(places, start=1) if place.product_id == anchor.product_id
-        )
+        named = (rank for rank, hit in enumerate(places, start=1) if hit[0] == anchor.product_id)
         # Where the product is gone, the one behind it has taken its rank.
         return places[next(named, anchor.rank - 1) :]
 
-    def _page(self, places: list[tuple[Place, tantivy.DocAddress]], total: int) -> Ranked:
-        shown = places[: self._asked.size]
-        explained = (
-            [replace(place, shares=self._shares(address)) for place, address in shown]
-            if self._asked.explain
-            else [place for place, _ in shown]
-        )
-        return Ranked(tuple(explained), total, more=len(places) > self._asked.size)
+    def _page(self, places: list[Hit], total: int) -> Ranked:
+        shown = [
+            Place(product, score, score or 0.0, self._shares(address))
+            for product, score, address in places[: self._asked.size]
+        ]
+        return Ranked(tuple(shown), total, more=len(places) > self._asked.size)
 
-    def _shares(self, address: tantivy.DocAddress) -> Mapping[str, float]:
+    def _shares(self, address: tantivy.DocAddress | None) -> Mapping[str, float]:
         """The score of each named clause that matches. One that does not match cannot be explained."""
         shares: dict[str, float] = {}
+        if address is None or not self._asked.explain:
+            return shares
         for named in clause.names(self._asked.query):
             query = self._translator.query(named.clause)
             try:
@@ -147,7 +157,7 @@ class Asking:
         if len(places) < self._depth:
             places += self._top(without, [], self._depth - len(places))
         found = self._timed(self._searcher.search, self._query, limit=1)
-        return self._page(self._after([(place, None) for place in places]), int(found.count))
+        return self._page(self._after(places), int(found.count))
 
     @property
     def _first_part(self) -> str | None:
@@ -161,12 +171,12 @@ class Asking:
             return [path(sort.field, sort.key)]
         return [f"order.{inside(sort.key)}#{part}" for part in range(SORT_PARTS)]
 
-    def _top(self, query: Query, sort_fields: list[str], size: int) -> list[Place]:
+    def _top(self, query: Query, sort_fields: list[str], size: int) -> list[Hit]:
         direction = "desc" if self._asked.sort.descending else "asc"
         order = [*({name: direction} for name in sort_fields), {"product": "asc"}]
         wanted = {"size": size, "sort": order, "docvalue_fields": ["product"]}
         hits = self._timed(self._searcher.aggregate, query, {"top": {"top_hits": wanted}})["top"]["hits"]
-        return [Place(int(hit["docvalue_fields"]["product"][0]), None, 0.0) for hit in hits]
+        return [(int(hit["docvalue_fields"]["product"][0]), None, None) for hit in hits]
 
     # Facets
 
