@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 class Fixed:
     """A select, ready to run. Every parameter of it has a type."""
 
-    def __init__(self, select: sa.Select[Any]) -> None:
+    def __init__(self, select: sa.Select[*tuple[Any, ...]]) -> None:
         self._select = select
 
     @cached_property
     def _made(self) -> tuple[Made, tuple[str, ...]]:
-        return Made.of(self._select), tuple(column.key for column in self._select.selected_columns)
+        return Made.of(self._select), tuple(str(column.key) for column in self._select.selected_columns)
 
     async def rows(self, database: Database, values: Mapping[str, Any]) -> list[dict[str, Any]]:
         """The rows by column. Raises ``psycopg.Error``."""
