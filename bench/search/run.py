@@ -16,6 +16,7 @@ from bench.search import bulk, ground
 from bench.search.asking import Client, Took, Watched
 from bench.search.questions import DOCUMENT, questions
 from bench.search.table import Table
+from hub.app import YOUNG_OBJECTS
 from hub.config import Settings
 from hub.db import HUB, Database
 from hub.token import Wish, create
@@ -76,7 +77,10 @@ def _asked(database: Database, index: Index, products: int, options: Options) ->
         # As a server does when serving begins.
         gc.collect()
         gc.freeze()
+        young = gc.get_threshold()
+        gc.set_threshold(YOUNG_OBJECTS)
         found = [await client.ask(DOCUMENT, variables) for _ in range(options.rounds) for variables in asked]
+        gc.set_threshold(*young)
         gc.unfreeze()
         await watched.aclose()
         return found
