@@ -233,6 +233,7 @@ CATALOGUE: dict[str, list[Json]] = {
         },
         {"given_name": "Bo", "external_ids": [{"system": "shop", "id": "C2"}]},
     ],
+    "search_rule_set": [{"code": "house"}],
     "cart": [{"channel": {"key": "web"}, "note": "For the garden"}],
     "order": [
         {

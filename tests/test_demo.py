@@ -8,7 +8,6 @@ import signal
 import stat
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from datetime import date
@@ -281,9 +280,7 @@ def test_production_is_refused() -> None:
 
 
 def test_the_demo_serves_tells_and_starts_again(database_url: str, tmp_path: Path) -> None:
-    began = time.monotonic()
     with started(database_url, tmp_path, "--scale", "0.01") as (told, output):
-        first = time.monotonic() - began
         assert set(told) == {"url", "graphql", "tokens", "channels"}
         assert told["channels"] == ["web", "us", "marketplace"]
         assert stat.S_IMODE((tmp_path / "demo.json").stat().st_mode) == 0o600
@@ -316,10 +313,8 @@ def test_the_demo_serves_tells_and_starts_again(database_url: str, tmp_path: Pat
     assert not (tmp_path / "demo.json").exists()
     text = output()
     assert all(token in text for token in told["tokens"].values())
-    began = time.monotonic()
     with started(database_url, tmp_path) as (again, output):
         assert again["tokens"] == told["tokens"]
-        assert time.monotonic() - began < max(first, 10)
     assert "The demo of" in output()
     assert "Filled in" not in output()
 

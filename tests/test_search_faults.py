@@ -101,16 +101,16 @@ def shop(node: Node, database: Database) -> Iterator[Shop]:
 
 
 class Changing:
-    """Products come, change and go all the while, as fast as the database takes them."""
+    """Products come, change and go all the while, with a rest of ``pause`` seconds between."""
 
-    def __init__(self, shop: Shop) -> None:
-        self.shop, self.products = shop, list[int]()
+    def __init__(self, shop: Shop, pause: float = 0.01) -> None:
+        self.shop, self.pause, self.products = shop, pause, list[int]()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run)
 
     def _run(self) -> None:
         number = 0
-        while not self._stop.wait(0.01):
+        while not self._stop.wait(self.pause):
             number += 1
             self.products.append(self.shop.product({"de": "Bewegt"}))
             if number % 5 == 0:
@@ -142,6 +142,14 @@ def troubled(shop: Shop) -> bool:
         return standing.trouble(tx, shop.index.engine) is not None
 
 
+def found(shop: Shop) -> bool:
+    """Whether what was there before is found. A node that has just begun has no shards yet."""
+    try:
+        return len(shop.ask("bestand")) == 30
+    except UnavailableError:
+        return False
+
+
 @pytest.mark.soak
 def test_a_node_that_is_killed_while_it_is_written_loses_nothing(node: Node, shop: Shop) -> None:
     with Changing(shop):
@@ -166,12 +174,13 @@ def test_a_node_that_is_killed_during_a_rebuild_leaves_it_to_be_carried_on(
         if done >= 10:
             node.kill()
 
-    with Changing(shop):
+    # A build ends once it has caught up: slower than that the shop has to change.
+    with Changing(shop, 0.2):
         with pytest.raises(UnavailableError):
             rebuild(shop.database, shop.index, killing)
         node.start()
         assert shop.index.current() == old
-        eventually(lambda: len(shop.ask("bestand")) == 30)
+        eventually(lambda: found(shop), 60)
         with shop.database.read() as tx:
             (half,) = standing.builds(tx)
         monkeypatch.undo()
@@ -192,7 +201,7 @@ def test_a_node_whose_queue_is_full_is_waited_for(node: Node, shop: Shop) -> Non
         assert trouble
         assert "rejected" in trouble.reason or "reached" in trouble.reason, trouble
         # What is there is found all the while.
-        assert len(shop.ask("bestand")) == 30
+        eventually(lambda: found(shop), 60)
     node.stop()
     node.start()
     clean(shop)
