@@ -354,6 +354,8 @@ def test_an_expired_or_foreign_cursor_is_refused_for_a_new_endpoint(hub: Server)
     from uuid import uuid4
 
     category(hub, "cursor")
+    move(hub, "cursor", 2)
+    last(hub)
     with hub.database.read() as tx:
         ends = feed.read_ends(tx)
     foreign = feed.encode(feed.Position(1, uuid4()))
