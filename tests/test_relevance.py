@@ -9,6 +9,7 @@ import pytest
 from bench.relevance import measure
 from search import head
 from tests import elasticsearch_node
+from tests.shop import LONGER
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -77,6 +78,8 @@ def test_a_question_is_for_its_last_noun() -> None:
 def test_judged_queries_are_answered_well_and_alike(
     settings: Settings, outside_data: Path, testrun_uid: str
 ) -> None:
+    if LONGER <= 1:
+        pytest.skip("All of Icecat is imported, indexed twice and judged: in make soak.")
     with elasticsearch_node.address(testrun_uid) as url:
         ready = settings.model_copy(update={"data": outside_data, "elasticsearch_url": url})
         figures = measure(ready, lambda *_: None)
