@@ -68,8 +68,9 @@ def _values(tx: sa.Connection, noun: Noun, found: Pools) -> None:
             shown = sorted({text for value in shown for text in value.values()})
         found.values[noun.title, to_camel_case(name)] = shown
     if isinstance(noun.specs.get("id"), Identity):
-        numbers = tx.execute(sa.select(table.c.id).order_by(table.c.id).limit(MOST)).scalars()
-        found.ids[noun.title] = [ids.encode(noun.name, number) for number in numbers]
+        numbers = tx.execute(sa.select(table.c.id).order_by(table.c.id).limit(MOST)).scalars().all()
+        # Of a noun that the shop has none of, an id that leads nowhere.
+        found.ids[noun.title] = [ids.encode(noun.name, number) for number in numbers or [1]]
 
 
 def _plain(value: Any) -> Any:
