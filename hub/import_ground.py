@@ -112,7 +112,7 @@ class Known:
         self._make_customers(tx, needs.customers)
 
     def _make_customers(self, tx: sa.Connection, wanted: set[tuple[str, str]]) -> None:
-        """Create those that no system's id leads to. An import that runs beside it may make them first: then try again."""
+        """Create those that no system's id leads to. Raises ``Duplicate`` where another import makes one at the same moment."""
         for system in {system for system, _ in wanted}:
             ids = sorted(value for each, value in wanted if each == system)
             known = import_match.found(tx, "customer", f"external_ids.{system}", ids)
