@@ -76,7 +76,9 @@ class SalesReportRow:
         description="Gross by orders, rounded half up to the currency's decimals; null without orders."
     )
     customers: Long = strawberry.field(description="Customers who ordered in it. Guests are not counted.")
-    new_customers: Long = strawberry.field(description="Those of them whose first order in the report's channels is in it.")
+    new_customers: Long = strawberry.field(
+        description="Those of them whose first order in the report's channels is in it."
+    )
     returning_customers: Long = strawberry.field(description="Those of them who had ordered before.")
     repurchase_rate: float | None = strawberry.field(
         description="Of those customers, the part that ordered more than once in it, 0 to 1; null without customers."
