@@ -15,6 +15,7 @@ from schema import (
     cart_command,
     change,
     customer_erasure,
+    listing_command,
     mutation,
     order_command,
     product_search_root,
@@ -98,6 +99,7 @@ def schema() -> Schema:
     told = [
         *mutation.fields(),
         *shortcut.fields(),
+        *listing_command.fields(),
         *order_command.fields(),
         *cart_command.fields(),
         *stock_command.fields(),

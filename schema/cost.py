@@ -20,9 +20,11 @@ from graphql import (
     OperationDefinitionNode,
     SelectionSetNode,
     VariableNode,
+    value_from_ast_untyped,
 )
 
 from schema.connection import DEFAULT_PAGE
+from schema.cost_facet import FACETS, PARTS, FacetSize
 
 DEAREST = 2_000_000
 """Objects that one query may ask for."""
@@ -117,15 +119,21 @@ class _Size:
         return int(given) if isinstance(given, int | float) else None
 
 
+Size = Callable[[Mapping[str, Any]], int]
+"""How often something comes, by the variables."""
+
+
 @dataclass(frozen=True, eq=False)
 class _Sum:
     """How many objects there are: a number, and further sums, each times the size of a page (null for once).
 
     A sum may stand in many others, as a fragment does, so whoever adds up remembers each.
+    ``apart``: facets that were met: the field above counts them, once for its page.
     """
 
     fixed: int = 0
-    parts: tuple[tuple[_Size | None, _Sum], ...] = ()
+    parts: tuple[tuple[Size | None, _Sum], ...] = ()
+    apart: tuple[FieldNode, ...] = ()
 
     def __call__(self, variables: Mapping[str, Any]) -> int:
         return self.value(variables, {}) if self.parts else self.fixed
@@ -140,7 +148,7 @@ class _Sum:
         return known[self]
 
     def __add__(self, other: _Sum) -> _Sum:
-        return _Sum(self.fixed + other.fixed, self.parts + other.parts)
+        return _Sum(self.fixed + other.fixed, self.parts + other.parts, self.apart + other.apart)
 
 
 class _Counting:
@@ -149,6 +157,7 @@ class _Counting:
     def __init__(self, fragments: dict[str, FragmentDefinitionNode]) -> None:
         self._fragments = fragments
         self._defaults: Mapping[str, int] = {}
+        self._given: Mapping[str, Any] = {}
         self._known: dict[str, _Sum] = {}
         self._paging: dict[str, bool] = {}
 
@@ -158,6 +167,11 @@ class _Counting:
             each.variable.name.value: int(each.default_value.value)
             for each in operation.variable_definitions or ()
             if isinstance(each.default_value, IntValueNode)
+        }
+        self._given = {
+            each.variable.name.value: value_from_ast_untyped(each.default_value)
+            for each in operation.variable_definitions or ()
+            if each.default_value is not None
         }
         return self.of(operation.selection_set)
 
@@ -170,13 +184,45 @@ class _Counting:
     def _one(self, node: Any) -> _Sum:
         if isinstance(node, FragmentSpreadNode):
             return self._spread(node.name.value)
+        if isinstance(node, FieldNode) and node.name.value == FACETS and node.selection_set is not None:
+            return _Sum(apart=(node,))
         below = self.of(node.selection_set)
         if not isinstance(node, FieldNode) or node.selection_set is None:
             return below
-        size = self._size(node, node.selection_set)
+        found = self._times(self._size(node, node.selection_set), below)
+        for each in below.apart:
+            found += self._facets(node, each)
+        return found
+
+    def _times(self, size: _Size, below: _Sum) -> _Sum:
+        """A page with what is on it."""
         if below.parts or any(isinstance(each, VariableNode) for each in size.given):
-            return _Sum(1, ((size, below),))
+            return _Sum(1, ((size, _Sum(below.fixed, below.parts)),))
         return _Sum(1 + size({}) * below.fixed)
+
+    def _facets(self, node: FieldNode, facets: FieldNode) -> _Sum:
+        """The facets below a field, as many as its argument asks for, with their values and ranges."""
+        given = next((each.value for each in node.arguments or () if each.name.value == FACETS), None)
+        own, lists = self._split(facets.selection_set)
+        parts = ((None, _Sum(1) + own), *lists.items())
+        return _Sum(0, tuple((FacetSize(part, given, self._given), each) for part, each in parts))
+
+    def _split(self, selections: SelectionSetNode | None) -> tuple[_Sum, dict[str, _Sum]]:
+        """What is selected of each facet, and what of each of its values and ranges."""
+        own, lists = _Sum(), dict[str, _Sum]()
+        for each in selections.selections if selections else ():
+            if isinstance(each, FieldNode):
+                if each.name.value in PARTS:
+                    lists[each.name.value] = lists.get(each.name.value, _Sum()) + self._one(each)
+                else:
+                    own += self._one(each)
+                continue
+            inner = self._fragments.get(each.name.value) if isinstance(each, FragmentSpreadNode) else each
+            more, further = self._split(inner.selection_set if inner else None)
+            own += more
+            for name, found in further.items():
+                lists[name] = lists.get(name, _Sum()) + found
+        return own, lists
 
     def _size(self, node: FieldNode, selections: SelectionSetNode) -> _Size:
         given = tuple(each.value for each in node.arguments or () if each.name.value in ("first", "last"))
@@ -204,4 +250,4 @@ class _Counting:
             fragment = self._fragments.get(name)
             self._known[name] = self.of(fragment.selection_set if fragment else None)
         known = self._known[name]
-        return _Sum(0, ((None, known),)) if known.parts else known
+        return _Sum(0, ((None, known),), known.apart) if known.parts else known

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from hub.attribute import Attribute
+from hub.attribute import Attribute, AttributeOption
 from hub.db import Json
 from schema.fixed import Fixed
 from search.operand import Definition
@@ -20,23 +20,36 @@ if TYPE_CHECKING:
 DEFINING = tuple(Definition.__dataclass_fields__)
 CODES = sa.bindparam("codes", type_=ARRAY(sa.Text))
 COLUMNS = (Attribute.id, Attribute.name, *(getattr(Attribute, name) for name in DEFINING))
-NAMED = Fixed(sa.select(*COLUMNS).where(Attribute.code == sa.any_(CODES)).order_by(Attribute.code))
+OPTIONS = (
+    sa.select(AttributeOption.code)
+    .where(
+        AttributeOption.attribute_id == Attribute.id,
+        AttributeOption.code == sa.any_(sa.bindparam("options", type_=ARRAY(sa.Text))),
+    )
+    .scalar_subquery()
+)
+NAMED = Fixed(
+    sa.select(*COLUMNS, sa.func.array(OPTIONS, type_=ARRAY(sa.Text)).label("options"))
+    .where(Attribute.code == sa.any_(CODES))
+    .order_by(Attribute.code)
+)
 
 
 @dataclass(frozen=True)
 class Named:
-    """An attribute, with its name by locale."""
+    """An attribute, with its name by locale. ``options``: those of its options that were asked for."""
 
     id: int
     definition: Definition
     name: Json
+    options: frozenset[str] = frozenset()
 
 
-async def named(context: Context, codes: Collection[str]) -> dict[str, Named]:
-    """The attributes of these codes, without those that do not exist."""
+async def named(context: Context, codes: Collection[str], options: Collection[str] = ()) -> dict[str, Named]:
+    """The attributes of these codes, without those that do not exist, each with the options that it has of these."""
     if not codes:
         return {}
-    return _named(await NAMED.rows(context.database, {"codes": sorted(codes)}))
+    return _named(await NAMED.rows(context.database, {"codes": sorted(codes), "options": sorted(options)}))
 
 
 async def facets(context: Context, most: int) -> dict[str, Named] | None:
@@ -65,7 +78,10 @@ async def _read(
 
 
 def _named(rows: Iterable[Mapping[Any, Any]]) -> dict[str, Named]:
-    return {row["code"]: Named(row["id"], _definition(row), row["name"]) for row in rows}
+    return {
+        row["code"]: Named(row["id"], _definition(row), row["name"], frozenset(row.get("options") or ()))
+        for row in rows
+    }
 
 
 def _definition(row: Any) -> Definition:

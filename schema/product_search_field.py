@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 import strawberry
 
 from hub import search_event
-from hub.errors import Invalid, Required
+from hub.errors import Forbidden, Invalid, Required
 from schema import (
     product_search,
     product_search_attribute,
     product_search_hit,
     search_facet_level,
     search_filter,
+    search_filter_known,
 )
 from schema import product_search_answer as answers
 from schema.connection import PageInfo, Paging
@@ -132,11 +133,16 @@ class Search:
         codes = search_filter.attributes(wanted.filter)
         codes |= {each.attribute for each in wanted.facets or () if each.attribute is not None}
         codes |= {wanted.sort.attribute} if wanted.sort and wanted.sort.attribute else set()
-        self.known = await product_search_attribute.named(self.context, codes)
-        named = search_filter.places(wanted.filter)
+        options = search_filter_known.options(wanted.filter)
+        self.known = await product_search_attribute.named(self.context, codes, options)
+        everything = self.channel_id is None
+        await search_filter_known.check_options(
+            self.context, wanted.filter, self.known, everything=everything
+        )
+        named = search_filter_known.named(wanted.filter)
         named |= {("category", "code", each.parent) for each in wanted.facets or () if each.parent}
-        self.places = await search_filter.found(self.context, named)
-        reading = Reading(self.scope, self.channel_id is None, self.places)
+        self.places = await search_filter_known.found(self.context, named)
+        reading = Reading(self.scope, everything, self.context.viewer.sees_unlisted, self.places)
         return search_filter.read(wanted.filter, reading)
 
     async def _wishes(self, conditions: AllOf) -> list[Wish]:
@@ -145,9 +151,13 @@ class Search:
             asked = await self._defaults()
         wishes = []
         for each in asked:
-            made = wish(each, self.known.get(each.attribute or ""), self.scope)
+            made = self._wish(each)
             wishes.append(await self._by_level(made, conditions) if made.given.by is CATEGORY else made)
         return wishes
+
+    def _wish(self, given: SearchFacetInput) -> Wish:
+        known = self.known.get(given.attribute or "")
+        return wish(given, known, self.scope, everything=self.channel_id is None)
 
     async def _defaults(self) -> list[SearchFacetInput]:
         kinds = [CATEGORY, SearchFacetKind.BRAND, SearchFacetKind.AVAILABLE]
@@ -198,6 +208,8 @@ class Search:
         by = sort.field
         if by is ProductSearchSortField.RELEVANCE and sort.direction is not None:
             raise Invalid("By relevance the best comes first: leave out direction.", ("sort",))
+        if by is ProductSearchSortField.CHANGED and not self.context.viewer.sees_unlisted:
+            raise Forbidden("CHANGED is closed to this token: it is for staff and apps.", ("sort",))
         if (by is ProductSearchSortField.ATTRIBUTE) != (sort.attribute is not None):
             raise Required("A sort by ATTRIBUTE names one in attribute, any other names none.", ("sort",))
         order = f"attribute:{sort.attribute}" if sort.attribute is not None else str(by.value)
@@ -216,7 +228,7 @@ class Search:
             more = self._by_attribute(
                 await product_search_attribute.facets_of(self.context, rows, MOST_DEFAULTS)
             )
-            wishes = [wish(each, self.known[each.attribute or ""], self.scope) for each in more]
+            wishes = [self._wish(each) for each in more]
             counted = await product_search.ask(self.context, self._question(conditions, wishes), first=0)
             told += await answering.told(wishes, counted.facets)
         return [each for each in told if _tells(each, found.total)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,8 +15,8 @@ import strawberry
 from hub import unit, value
 from hub.errors import Invalid, Limit, Required
 from schema.scalar import Operand, stamp
-from search import operand
-from search.facet import DEFAULT_VALUES, MOST_VALUES, FacetAsked
+from search import operand, values
+from search.facet import DEFAULT_VALUES, MOST, MOST_VALUES, FacetAsked
 from search.operand import NUMBERS
 
 if TYPE_CHECKING:
@@ -159,10 +160,10 @@ class SearchFacet:
         description="The ranges as asked for, or the buckets of the histogram that hold something."
     )
     min: Operand | None = strawberry.field(
-        description="The least number or date; null where there is none, with ranges or interval, and for values."
+        description="The least number or date; null where there is none, with ranges, and for values."
     )
     max: Operand | None = strawberry.field(
-        description="The greatest number or date; null where there is none, with ranges or interval, and for values."
+        description="The greatest number or date; null where there is none, with ranges, and for values."
     )
     path: list[SearchFacetStep] = strawberry.field(
         description="With CATEGORY: the categories above those that are counted, from the top; otherwise empty."
@@ -223,17 +224,21 @@ def subject(given: SearchFacetInput) -> str:
 
 
 def check(given: Iterable[SearchFacetInput]) -> None:
-    """Raises ``Invalid`` for a facet that is asked for twice: the index tells them by what they are about."""
-    seen: set[str] = set()
-    for each in given:
-        about = subject(each)
-        if about in seen:
-            raise Invalid(f'Facet "{about}" is asked for twice: ask once.', ("facets",))
-        seen.add(about)
+    """Raises ``Limit`` for too many, ``Invalid`` for one that is asked for again: the index tells them by what they are about."""
+    asked = Counter(map(subject, given))
+    if asked.total() > MOST:
+        raise Limit(f"{asked.total()} facets are asked for: ask for {MOST} at most, each once.", ("facets",))
+    for about, times in asked.items():
+        if times > 1:
+            often = "twice" if times == 2 else f"{times} times"  # noqa: PLR2004 - the word for two
+            raise Invalid(f'Facet "{about}" is asked for {often}: ask once.', ("facets",))
 
 
-def wish(given: SearchFacetInput, known: Named | None, scope: Scope) -> Wish:
-    """A facet as the index is asked. Raises ``Invalid`` for numbers that its attribute cannot have."""
+def wish(given: SearchFacetInput, known: Named | None, scope: Scope, *, everything: bool = False) -> Wish:
+    """A facet as the index is asked. Raises ``Invalid`` for numbers that its attribute cannot have.
+
+    ``everything``: whether what is not listed is counted too.
+    """
     scale, unit_ = _scale(given, known, scope)
     currency = None
     if known is not None and known.definition.type == "money":
@@ -243,13 +248,26 @@ def wish(given: SearchFacetInput, known: Named | None, scope: Scope) -> Wish:
         subject(given),
         given.first,
         tuple((_kept(each.from_, known, given), _kept(each.to, known, given)) for each in given.ranges or ()),
-        None if given.interval is None else given.interval * width,
+        None if given.interval is None else float(Decimal(repr(given.interval)) * Decimal(repr(width))),
         given.buckets,
         width,
         currency,
+        keys=_keys(known, scope) if everything else (),
     )
     _check_one_way(given)
     return Wish(given, asked, known, scale, unit_)
+
+
+def _keys(known: Named | None, scope: Scope) -> tuple[str, ...]:
+    """Where values stand for staff, whose documents hold those of every channel and locale, as a reader falls back."""
+    if known is None or not known.definition.localizable or known.definition.type in NUMBERS:
+        return ()
+    own = (scope.channel.code,) if scope.channel and known.definition.per_channel else ()
+    return tuple(
+        values.key(known.definition.code, channel, locale)
+        for channel in (*own, None)
+        for locale in scope.locales
+    )
 
 
 def _check_one_way(given: SearchFacetInput) -> None:

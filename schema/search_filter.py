@@ -8,13 +8,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-import sqlalchemy as sa
 import strawberry
-from sqlalchemy.dialects.postgresql import ARRAY
 
-from hub.category import Category
-from hub.collection import Collection
-from hub.errors import Invalid, NotFound
+from hub.errors import Forbidden, HubError, Invalid
 from schema import filter as filters
 from schema.attribute_filter import AttributeValueFilter
 from schema.declare import NOUNS
@@ -22,7 +18,7 @@ from search import condition
 from search.condition import AllOf, AnyOf, Condition, NoneOf
 
 if TYPE_CHECKING:
-    from schema.context import Context, Scope
+    from schema.context import Scope
 
 
 def _given(description: str, name: str | None = None) -> Any:
@@ -98,7 +94,7 @@ class ProductSearchFilter:
     )
 
 
-PLACES: dict[str, Any] = {"category": Category, "collection": Collection}
+PLACES = ("category", "collection")
 
 Named = tuple[str, str, str]
 """A category or collection as it is named: noun, way, value."""
@@ -108,11 +104,12 @@ Named = tuple[str, str, str]
 class Reading:
     """What filters are read with. ``places``: the ids of the categories and collections that are named.
 
-    ``everything``: whether what is not listed is searched too.
+    ``everything``: whether what is not listed is searched too; ``staff``: whether who asks may search that.
     """
 
     scope: Scope
     everything: bool
+    staff: bool
     places: Mapping[Named, int] = field(default_factory=dict)
 
 
@@ -121,54 +118,15 @@ def attributes(filter_: ProductSearchFilter | None) -> set[str]:
     if filter_ is None:
         return set()
     codes = filters.attribute_codes(filter_)
-    return codes | {each.attribute for part in _parts(filter_) for each in part.missing or ()}
+    return codes | {each.attribute for part in parts(filter_) for each in part.missing or ()}
 
 
-def _parts(filter_: ProductSearchFilter) -> Iterator[ProductSearchFilter]:
+def parts(filter_: ProductSearchFilter) -> Iterator[ProductSearchFilter]:
     """The filter and all that stand in it."""
     yield filter_
     within = [*(filter_.and_ or ()), *(filter_.or_ or ()), *([filter_.not_] if filter_.not_ else ())]
     for each in within:
-        yield from _parts(each)
-
-
-def places(filter_: ProductSearchFilter | None) -> set[Named]:
-    """The categories and collections that a filter names, apart from those named by id."""
-    if filter_ is None:
-        return set()
-    return {
-        (noun, way, value)
-        for part in _parts(filter_)
-        for noun in PLACES
-        for way in ("code", "slug")
-        for value in (getattr(getattr(part, noun) or None, way, None) or ())
-    }
-
-
-async def found(context: Context, wanted: set[Named]) -> dict[Named, int]:
-    """Their ids. Raises ``NotFound``."""
-    ids: dict[Named, int] = {}
-    for noun, model in PLACES.items():
-        values = sorted({value for kind, _, value in wanted if kind == noun})
-        if values:
-            rows = await context.database.rows(_named(model), {"values": values})
-            for row in rows:
-                ids[noun, "code", row["code"]] = row["id"]
-                ids[noun, "slug", row["slug"]] = row["id"]
-    for noun, way, value in sorted(wanted - ids.keys()):
-        title = noun.capitalize()
-        plural = NOUNS[title].plural
-        raise NotFound(
-            f'{title} with the {way} "{value}" does not exist: {plural} lists those that do.', ("filter",)
-        )
-    return ids
-
-
-def _named(model: Any) -> sa.Select[Any]:
-    values = sa.bindparam("values", type_=ARRAY(sa.Text))
-    return sa.select(model.id, model.code, model.slug).where(
-        sa.or_(model.code == sa.any_(values), model.slug == sa.any_(values))
-    )
+        yield from parts(each)
 
 
 def read(filter_: ProductSearchFilter | None, reading: Reading) -> AllOf:
@@ -181,7 +139,10 @@ def read(filter_: ProductSearchFilter | None, reading: Reading) -> AllOf:
 
 
 def _read(name: str, given: Any, reading: Reading) -> Iterator[Condition]:
+    _check_right(name, given, reading)
     match name:
+        case "price" | "created_at" | "updated_at" if not dict(filters.given(given)):
+            return  # it filters nothing, also not those without a price
         case "and_":
             yield from (read(each, reading) for each in given)
         case "or_":
@@ -202,6 +163,31 @@ def _read(name: str, given: Any, reading: Reading) -> Iterator[Condition]:
             yield _plain(name, given, reading)
 
 
+FOR_STAFF = {"updated_at": "updatedAt", "changed_by": "changedBy"}
+"""Conditions that only those have who search everything, and what they are called outside."""
+
+
+def _check_right(name: str, given: Any, reading: Reading) -> None:
+    """Raises ``Forbidden`` for a condition that is closed to who asks, ``Invalid`` for one that has no place here."""
+    if reading.everything:
+        return
+    if name in FOR_STAFF:
+        raise _only_staff(FOR_STAFF[name], reading)
+    if name == "listed" and not given:
+        raise _only_staff("listed: false", reading)
+    if name == "missing" and any(each.channel or each.locale for each in given):
+        raise _only_staff("missing with a channel or locale", reading)
+
+
+def _only_staff(what: str, reading: Reading) -> HubError:
+    if not reading.staff:
+        return Forbidden(f"{what} is closed to this token: it is for staff and apps.", ("filter",))
+    return Invalid(
+        f"{what} does not go with listed: true, which searches as a storefront does: leave one of them out.",
+        ("filter",),
+    )
+
+
 def _plain(name: str, given: Any, reading: Reading) -> Condition:
     match name:
         case "id":
@@ -219,7 +205,7 @@ def _ids(noun: str, given: SearchPlaceFilter, reading: Reading) -> tuple[int, ..
         raise Invalid(f"{noun} is named in {len(ways)} ways: give one of id, code and slug.", ("filter",))
     ((way, values),) = ways.items()
     if way == "id":
-        return tuple(filters.number_of(each, NOUNS[noun.capitalize()]) for each in values)
+        values = [str(filters.number_of(each, NOUNS[noun.capitalize()])) for each in values]
     return tuple(reading.places[noun, way, each] for each in values)
 
 
@@ -239,8 +225,6 @@ def _price(given: SearchPriceFilter) -> Condition:
 def _listed(given: bool, reading: Reading) -> Iterator[Condition]:
     """On offer now. A storefront, and staff who search as one does, are shown nothing else."""
     if not reading.everything:
-        if not given:
-            raise Invalid("Only what is listed is searched here: leave listed out.", ("filter",))
         return
     if reading.scope.channel is None:
         raise Invalid("listed needs a channel: name one in the argument channel.", ("filter",))
@@ -259,7 +243,7 @@ PLAIN: dict[str, Callable[[Any], Condition]] = {
     "available": condition.Available,
     "created_at": lambda given: condition.Created(given.gte or None, given.lt or None),
     "updated_at": lambda given: condition.Changed(given.gte or None, (), given.lt or None),
-    "changed_by": lambda given: condition.Changed(None, tuple(given)),
+    "changed_by": lambda given: condition.Changed(None, tuple(given)) if given else AnyOf(()),
 }
 """Conditions that need nothing but what is given."""
 

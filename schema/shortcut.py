@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,14 +12,13 @@ from strawberry.types.field import StrawberryField
 
 from hub import registry
 from hub.db import Json
-from hub.errors import HubError, NotFound, Path
-from hub.listing import Listing
+from hub.errors import HubError, Path
 from hub.product import Variant
 from hub.save import Mode, Policy, Result
 from schema import input as inputs
 from schema import payload
 from schema.command import Request, Writing, answered, carry_out, write_rows
-from schema.indexing import NAME, WaitForIndex, waiting
+from schema.indexing import WaitForIndex, waiting
 from schema.input import Given
 from schema.mutation import (
     LARGEST_STOCK_BATCH,
@@ -43,105 +41,10 @@ CHANGE = Writing(Mode.UPDATE)
 def fields() -> list[StrawberryField]:
     """These mutations."""
     return [
-        _listing_upsert(),
-        _listing_end(),
         _price_upsert(),
         _product_assets_set(),
         _stock_set(),
     ]
-
-
-def _listing_upsert() -> StrawberryField:
-    part = registry.part("listing")
-
-    async def listing_upsert(
-        info: Info,
-        product: Json,
-        input: Given,  # noqa: A002 - the argument's name in the API
-        if_version: int | None = None,
-        idempotency_key: str | None = None,
-        channel: str | None = None,
-        locale: str | None = None,
-    ) -> Any:
-        request = Request("listing_upsert", [product, input.raw, if_version], idempotency_key)
-
-        def row(tx: sa.Connection) -> Json:
-            return {"id": find(tx, "product", product), "listings": [row_of(input)]}
-
-        how = replace(CHANGE, if_version=if_version)
-        return await change_product(info, request, row, how, (channel, locale), ("listings", 0))
-
-    return field(
-        "listing_upsert",
-        waiting(listing_upsert, registry.part("product")),
-        "List a product in a channel, or change the listing that starts at the same moment.",
-        payload.single(registry.part("product")),
-        **reading(
-            product=reference_to("The product."),
-            input=described(inputs.of(part), "The listing."),
-            if_version=IfVersion,
-            idempotency_key=IdempotencyKey,
-            wait_for_index=WaitForIndex,
-        ),
-    )
-
-
-def _listing_end() -> StrawberryField:
-    async def listing_end(
-        info: Info,
-        product: Json,
-        channel: str,
-        at: datetime | None = None,
-        if_version: int | None = None,
-        idempotency_key: str | None = None,
-        locale: str | None = None,
-    ) -> Any:
-        request = Request("listing_end", [product, channel, at, if_version], idempotency_key)
-
-        def row(tx: sa.Connection) -> Json:
-            number = find(tx, "product", product)
-            end = at or tx.execute(sa.select(sa.func.now())).scalar_one()
-            starts_at = _running(tx, number, channel, end)
-            listing = {"channel": {"key": channel}, "starts_at": starts_at, "ends_at": end}
-            return {"id": number, "listings": [listing]}
-
-        how = replace(CHANGE, if_version=if_version)
-        return await change_product(info, request, row, how, (channel, locale), ("listings", 0))
-
-    return field(
-        "listing_end",
-        waiting(listing_end, registry.part("product")),
-        "End the listing of a product in a channel that runs at that moment.",
-        payload.single(registry.part("product")),
-        **{
-            **reading(
-                product=reference_to("The product."),
-                at=described(datetime | None, "When it ends; null for now."),
-            ),
-            "channel": described(str, "The channel's code."),
-            "if_version": IfVersion,
-            "idempotency_key": IdempotencyKey,
-            NAME: WaitForIndex,
-        },
-    )
-
-
-def _running(tx: sa.Connection, product_id: int, channel: str, moment: datetime) -> datetime | None:
-    """The start of the listing that runs at a moment. Raises ``NotFound``."""
-    channel_id = find(tx, "channel", {"key": channel}, "channel")
-    statement = sa.select(Listing.starts_at).where(
-        Listing.product_id == product_id,
-        Listing.channel_id == channel_id,
-        sa.or_(Listing.starts_at.is_(None), Listing.starts_at < moment),
-        sa.or_(Listing.ends_at.is_(None), Listing.ends_at >= moment),
-    )
-    running = tx.execute(statement).first()
-    if running is None:
-        shown = moment.astimezone(UTC).isoformat()
-        raise NotFound(
-            f'The product is not listed in channel "{channel}" at {shown}: there is nothing to end.', ("at",)
-        )
-    return running.starts_at  # type: ignore[no-any-return]
 
 
 def _price_upsert() -> StrawberryField:

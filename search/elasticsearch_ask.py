@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from search.clause import Between, Clause, Term
+from search.clause import Between, Clause, Either, Exists, Not, Term
 from search.elasticsearch_clause import Query, chosen, path, query
 from search.elasticsearch_mapping import number
 from search.engine import (
@@ -31,6 +33,9 @@ DIGITS = 4
 
 MOST_NUMBERS = 60_000
 """Different numbers of an attribute that a histogram is made of; beyond, it is of those that most products have."""
+
+MOST_VALUES = 10_000
+"""Values of each key of an attribute that is counted by several."""
 
 Search = Callable[[dict[str, Any]], Mapping[str, Any]]
 
@@ -144,14 +149,18 @@ def _aggregations(facet: Facet) -> dict[str, Any]:
     field = path(facet.field, facet.key)
     native = facet.field in DECIMALS
     match facet:
+        case TermsFacet() if facet.instead:
+            return _by_keys(facet)
         case TermsFacet():
             only = {} if facet.only is None else {"include": list(facet.only)}
             return {"terms": {"terms": {"field": field, "size": facet.size, **only}}}
         case RangesFacet():
             return {"ranges": {"filters": {"filters": [_range(facet, each) for each in facet.ranges]}}}
         case HistogramFacet() if native:
+            # An offset lies within a bucket: one a little below a whole bucket is one a little below none.
             width = {"field": field, "interval": facet.interval, "min_doc_count": 1}
-            return {"histogram": {"histogram": width}}
+            offset = {"offset": facet.interval - facet.slack} if facet.slack else {}
+            return {"histogram": {"histogram": width | offset}}
         case HistogramFacet():
             return {"numbers": {"terms": {"field": field, "size": MOST_NUMBERS}}}
         case StatsFacet() if native:
@@ -163,6 +172,32 @@ def _aggregations(facet: Facet) -> dict[str, Any]:
             }
 
 
+def _by_keys(facet: TermsFacet) -> dict[str, Any]:
+    """An aggregation for each key, of those hits that have none of the keys before it."""
+    keys = (facet.key, *facet.instead)
+    return {
+        f"key_{place}": {
+            "filter": chosen(Not(Either(tuple(Exists(facet.field, each) for each in keys[:place])))),
+            "aggs": {"terms": {"terms": {"field": path(facet.field, key), "size": MOST_VALUES}}},
+        }
+        for place, key in enumerate(keys)
+    }
+
+
+def _added(facet: TermsFacet, said: Mapping[str, Any]) -> Counts:
+    counts: Counter[str] = Counter()
+    beyond = 0
+    for place in range(1 + len(facet.instead)):
+        terms = said[f"key_{place}"]["terms"]
+        counts.update({str(each["key"]): each["doc_count"] for each in terms["buckets"]})
+        beyond += terms["sum_other_doc_count"]
+    found = sorted(
+        (Bucket(count, value) for value, count in counts.items()), key=lambda each: (-each.count, each.value)
+    )
+    others = sum(each.count for each in found[facet.size :]) + beyond
+    return Counts(tuple(found[: facet.size]), others)
+
+
 def _range(facet: RangesFacet, bounds: tuple[float | None, float | None]) -> Query:
     low, high = bounds
     return chosen(Between(facet.field, low, high, facet.key, with_high=False))
@@ -170,6 +205,8 @@ def _range(facet: RangesFacet, bounds: tuple[float | None, float | None]) -> Que
 
 def _counts(facet: Facet, said: Mapping[str, Any]) -> Counts:
     match facet:
+        case TermsFacet() if facet.instead:
+            return _added(facet, said)
         case TermsFacet():
             found = [Bucket(each["doc_count"], str(each["key"])) for each in said["terms"]["buckets"]]
             return Counts(tuple(found), said["terms"]["sum_other_doc_count"])
@@ -186,14 +223,13 @@ def _counts(facet: Facet, said: Mapping[str, Any]) -> Counts:
 
 def _histogram(facet: HistogramFacet, said: Mapping[str, Any]) -> Counts:
     if "histogram" in said:
-        counted = {each["key"]: each["doc_count"] for each in said["histogram"]["buckets"]}
-    else:
-        counted = {}
-        for each in said["numbers"]["buckets"]:
-            low = number(each["key"]) // facet.interval * facet.interval
-            counted[low] = counted.get(low, 0) + each["doc_count"]
+        found = [facet.bucket(each["key"], each["doc_count"]) for each in said["histogram"]["buckets"]]
+        return Counts(tuple(found))
+    counted: Counter[int] = Counter()
+    for each in said["numbers"]["buckets"]:
+        counted[math.floor((number(each["key"]) + facet.slack) / facet.interval)] += each["doc_count"]
     return Counts(
-        tuple(Bucket(count, low=low, high=low + facet.interval) for low, count in sorted(counted.items()))
+        tuple(facet.bucket(place * facet.interval, count) for place, count in sorted(counted.items()))
     )
 
 

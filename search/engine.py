@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any, Literal, Protocol
 
 from search.clause import Clause
@@ -58,13 +59,15 @@ class Anchor:
 class TermsFacet:
     """How many hits have each value of a field, or of a key of ``values``; the most frequent ``size``, ties by value.
 
-    ``only``: count these values of a field alone; null: all of them.
+    ``only``: count these values of a field alone; null: all of them. ``instead``: further keys; a hit counts with the
+    values of the first key that it has.
     """
 
     field: str
     key: str | None = None
     size: int = 20
     only: tuple[str, ...] | None = None
+    instead: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -78,11 +81,21 @@ class RangesFacet:
 
 @dataclass(frozen=True)
 class HistogramFacet:
-    """How many hits lie in each bucket of the width ``interval``, from a multiple of it on."""
+    """How many hits lie in each bucket of the width ``interval``, from a multiple of it on.
+
+    ``slack``: a number that is so little below a multiple is that multiple, to which binary fractions do not reach.
+    """
 
     field: str
     interval: float
     key: str | None = None
+    slack: float = 0.0
+
+    def bucket(self, start: float, count: int) -> Bucket:
+        """The bucket whose start an engine tells as about this number."""
+        width = Decimal(repr(self.interval))
+        place = round((start + self.slack) / self.interval)
+        return Bucket(count, low=float(place * width), high=float((place + 1) * width))
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,8 @@ class FacetAsked:
     many, of a round width); without any of them the least and the greatest value are told. All in the numbers of the
     index; ``scale``: how many of them make one of those that widths are to be round in.
     ``currency``: which amounts of money count; null: of all currencies, which says little.
-    ``only``: count these values alone; null: all.
+    ``only``: count these values alone; null: all. ``keys``: of an attribute whose values are kept by channel and locale,
+    where each of them is: a product counts with the first that it has. Empty: those that everyone in the channel sees.
     """
 
     subject: str
@@ -43,12 +44,13 @@ class FacetAsked:
     scale: float = 1.0
     currency: str | None = None
     only: tuple[str, ...] | None = None
+    keys: tuple[str, ...] = ()
 
 
 def checked(asked: Sequence[FacetAsked], ground: Ground) -> dict[str, tuple[FacetAsked, engine.Facet]]:
     """The facets by subject, as an engine is asked. Raises ``Invalid``, ``Limit`` or ``NotFound``.
 
-    One with ``buckets`` is asked for its ends first: ``narrowed`` makes a histogram of it.
+    One with ``buckets`` or ``interval`` is asked for its ends first: ``narrowed`` makes a histogram of it.
     """
     if len(asked) > MOST:
         raise Limit(f"{len(asked)} facets are asked for: ask for {MOST} at most.", ("facets",))
@@ -62,11 +64,14 @@ def _facet(asked: FacetAsked, ground: Ground) -> engine.Facet:
     if not numeric:
         if asked.ranges or asked.interval is not None or asked.buckets is not None:
             raise Invalid(f'Facet "{asked.subject}" has values, not numbers: ask for no ranges.', ("facets",))
-        return engine.TermsFacet(field, key, asked.size, asked.only)
+        first, *others = asked.keys or (key,)
+        return engine.TermsFacet(
+            field, first, asked.size, asked.only, tuple(each for each in others if each is not None)
+        )
     if asked.ranges:
         return engine.RangesFacet(field, _ranges(asked), key)
     if asked.interval is not None:
-        return engine.HistogramFacet(field, _interval(asked), key)
+        _check_interval(asked.interval)
     return engine.StatsFacet(field, key)
 
 
@@ -104,6 +109,8 @@ def _ranges(asked: FacetAsked) -> tuple[Range, ...]:
     if len(asked.ranges) > MOST_RANGES:
         raise Limit(f"{len(asked.ranges)} ranges are asked for: give {MOST_RANGES} at most.", ("facets",))
     for low, high in asked.ranges:
+        if low is None and high is None:
+            raise Invalid("A range without an end is no range: give from, to or both.", ("facets",))
         if low is not None and high is not None and low >= high:
             raise Invalid(
                 f"The range from {low} to {high} is empty: give the lower bound first.", ("facets",)
@@ -111,11 +118,9 @@ def _ranges(asked: FacetAsked) -> tuple[Range, ...]:
     return asked.ranges
 
 
-def _interval(asked: FacetAsked) -> float:
-    assert asked.interval is not None
-    if not (math.isfinite(asked.interval) and asked.interval > 0):
-        raise Invalid(f"A bucket cannot be {asked.interval} wide: give more than 0.", ("facets",))
-    return asked.interval
+def _check_interval(interval: float) -> None:
+    if not (math.isfinite(interval) and interval > 0):
+        raise Invalid(f"A bucket cannot be {interval} wide: give more than 0.", ("facets",))
 
 
 def narrowed(
@@ -125,15 +130,35 @@ def narrowed(
     found: dict[str, engine.Facet] = {}
     for subject, (wish, facet) in asked.items():
         ends = counted.get(subject)
-        if wish.buckets is None or not isinstance(facet, engine.StatsFacet) or ends is None:
+        if not isinstance(facet, engine.StatsFacet) or ends is None or ends.low is None or ends.high is None:
             continue
-        if ends.low is None or ends.high is None:
-            continue
+        width = _width(wish, ends.low, ends.high)
+        if width is not None:
+            # What a decimal loses as a binary fraction, and as many times a width, is less.
+            slack = SLACK * math.ulp(max(abs(ends.low), abs(ends.high), width))
+            found[subject] = engine.HistogramFacet(facet.field, width, facet.key, slack)
+    return found
+
+
+SLACK = 4
+"""So many times the distance of two binary fractions, a number counts as the one above."""
+
+
+def _width(wish: FacetAsked, low: float, high: float) -> float | None:
+    """How wide the buckets are; null where none are asked for. Raises ``Limit`` for more of them than are told."""
+    if wish.buckets is not None:
         if not 1 <= wish.buckets <= MOST_RANGES:
             raise Limit(f"A histogram has 1 to {MOST_RANGES} buckets, not {wish.buckets}.", ("facets",))
-        width = round_width((ends.high - ends.low) / wish.scale, wish.buckets) * wish.scale
-        found[subject] = engine.HistogramFacet(facet.field, width, facet.key)
-    return found
+        return round_width((high - low) / wish.scale, wish.buckets) * wish.scale
+    if wish.interval is not None and (high - low) / wish.interval > MOST_VALUES:
+        least = round_width((high - low) / wish.scale, MOST_VALUES)
+        raise Limit(
+            f'Facet "{wish.subject}": buckets of {wish.interval / wish.scale:g} would be'
+            f" {math.floor((high - low) / wish.interval) + 1:,} in number, and at most {MOST_VALUES:,} are told:"
+            f" give an interval of {least:g} or more, or buckets.",
+            ("facets",),
+        )
+    return wish.interval
 
 
 def round_width(spread: float, buckets: int) -> float:
@@ -141,5 +166,7 @@ def round_width(spread: float, buckets: int) -> float:
     if spread <= 0:
         return 1.0
     raw = spread / buckets
-    power = 10.0 ** math.floor(math.log10(raw))
-    return next(step * power for step in (1.0, 2.0, 5.0, 10.0) if step * power >= raw * 0.999)
+    power = math.floor(math.log10(raw))
+    # Written as decimals: a product of fractions would not be round.
+    steps = (float(f"{step}e{power}") for step in (1, 2, 5, 10))
+    return next(step for step in steps if step >= raw * 0.999)

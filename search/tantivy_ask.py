@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -191,13 +192,40 @@ class Asking:
         return {name: found[name] for name in asked}
 
     def _count(self, facets: Mapping[str, Facet], query: Query) -> dict[str, Counts]:
-        wanted = {name: _aggregation(facet) for name, facet in facets.items()}
-        answer = self._timed(self._searcher.aggregate, query, wanted)
+        wanted = {name: _aggregation(facet, facet.key) for name, facet in facets.items()}
+        answer = dict(self._timed(self._searcher.aggregate, query, wanted))
+        for name, facet in facets.items():
+            if isinstance(facet, TermsFacet):
+                answer[name] = _added([answer[name], *self._behind(facet, query)])
         return {name: _counts(facet, answer[name]) for name, facet in facets.items()}
 
+    def _behind(self, facet: TermsFacet, query: Query) -> Iterator[Mapping[str, Any]]:
+        """What the further keys count: each of them those hits that have none of the keys before it."""
+        keys = (facet.key, *facet.instead)
+        for place in range(1, len(keys)):
+            earlier = clause.Either(tuple(clause.Exists(facet.field, key) for key in keys[:place]))
+            without = Query.boolean_query(
+                [(Occur.Must, query), (Occur.MustNot, self._translator.query(earlier))]
+            )
+            wanted = {"behind": _aggregation(facet, keys[place])}
+            yield self._timed(self._searcher.aggregate, without, wanted)["behind"]
 
-def _aggregation(facet: Facet) -> dict[str, Any]:
-    name = path(facet.field, facet.key)
+
+def _added(answers: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Counts of values, added up."""
+    if len(answers) == 1:
+        return answers[0]
+    counts: Counter[str] = Counter()
+    for each in answers:
+        counts.update({str(bucket["key"]): int(bucket["doc_count"]) for bucket in each["buckets"]})
+    return {
+        "buckets": [{"key": key, "doc_count": count} for key, count in counts.items()],
+        "sum_other_doc_count": sum(int(each["sum_other_doc_count"]) for each in answers),
+    }
+
+
+def _aggregation(facet: Facet, key: str | None) -> dict[str, Any]:
+    name = path(facet.field, key)
     match facet:
         case TermsFacet():
             # Ordered here: the engine's order of equal counts is no order. One more says whether a tie was cut.
@@ -209,7 +237,8 @@ def _aggregation(facet: Facet) -> dict[str, Any]:
             ]
             return {"range": {"field": name, "ranges": ranges}}
         case HistogramFacet():
-            return {"histogram": {"field": name, "interval": facet.interval, "min_doc_count": 1}}
+            width = {"field": name, "interval": facet.interval, "offset": -facet.slack, "min_doc_count": 1}
+            return {"histogram": width}
         case StatsFacet():
             return {"stats": {"field": name}}
 
@@ -225,10 +254,7 @@ def _counts(facet: Facet, answer: Mapping[str, Any]) -> Counts:
             )
         case HistogramFacet():
             return Counts(
-                tuple(
-                    Bucket(int(each["doc_count"]), low=each["key"], high=each["key"] + facet.interval)
-                    for each in answer["buckets"]
-                )
+                tuple(facet.bucket(each["key"], int(each["doc_count"])) for each in answer["buckets"])
             )
         case StatsFacet():
             return Counts(low=answer["min"], high=answer["max"])

@@ -203,6 +203,32 @@ def test_a_listing_is_made_changed_and_ended(shop: Server) -> None:
     assert moon["userErrors"] == [{"code": "NOT_FOUND", "field": ["channel", "key"]}]
 
 
+def test_a_listing_is_removed_or_it_is_said_which_there_are(shop: Server) -> None:
+    text = f"""mutation($input: ListingInput!) {{ answer: listingUpsert(product: {{key: "striped"}}, input: $input) {{
+        outcome {ERRORS} }} }}"""
+    windows = [("2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z"), ("2027-01-01T00:00:00Z", None)]
+    market = {"channel": {"key": "market"}}
+    for start, end in windows:
+        assert ask(shop, text, input={**market, "startsAt": start, "endsAt": end})["outcome"] == "UPDATED"
+    error = ask(shop, text, input={**market, "remove": True})["userErrors"][0]
+    assert (error["code"], error["field"]) == ("NOT_FOUND", ["input", "startsAt"])
+    assert (
+        "from 2026-01-01T00:00:00Z to 2026-02-01T00:00:00Z, from 2027-01-01T00:00:00Z to ever"
+        in error["message"]
+    )
+    missed = ask(shop, text, input={**market, "startsAt": "2026-01-02T00:00:00Z", "remove": True})
+    assert missed["userErrors"][0]["code"] == "NOT_FOUND"
+    gone = ask(shop, text, input={**market, "startsAt": windows[0][0], "remove": True})
+    assert gone == {"outcome": "UPDATED", "userErrors": []}
+    rows = "SELECT count(*) FROM listing JOIN product p ON p.id = product_id WHERE p.slug = 'striped'"
+    assert all_rows(shop.database, rows) == [(1,)]
+    # The only one is meant, whenever it starts.
+    assert ask(shop, text, input={**market, "remove": True})["outcome"] == "UPDATED"
+    assert all_rows(shop.database, rows) == [(0,)]
+    none = ask(shop, text, input={**market, "remove": True})["userErrors"][0]
+    assert (none["code"], none["field"]) == ("NOT_FOUND", ["input", "channel"])
+
+
 def test_a_price_is_given_and_changed(shop: Server) -> None:
     text = f"""mutation($input: PriceInput!) {{ answer: priceUpsert(variant: {{key: "plain-red"}}, input: $input) {{
         outcome {ERRORS} }} }}"""

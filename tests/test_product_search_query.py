@@ -178,6 +178,8 @@ FILTERS = {
     },
     'createdAt: {lt: "2020-01-01T00:00:00Z"}': set(),
     "or: []": set(),
+    'price: {}, category: {code: "home"}': {"delta", "theta"},
+    'price: {gte: null}, createdAt: {}, category: {code: "home"}': {"delta", "theta"},
 }
 
 
@@ -302,6 +304,32 @@ def test_prices_numbers_and_dates_have_ranges_and_ends(ask: Asking) -> None:
     assert (ends["min"], ends["max"]) == ("2024-01-15", "2026-01-01")
 
 
+def test_buckets_of_fractions_are_exact(ask: Asking) -> None:
+    """1.2 is no multiple of 0.2 as a binary fraction, and stands in the bucket that begins there all the same."""
+    found = facet(ask, '{attribute: "cable.length", interval: 0.2}')
+    assert [(each["from"], each["to"], each["count"]) for each in found["ranges"]] == [
+        (1.2, 1.4, 1),
+        (2.4, 2.6, 1),
+    ]
+    prices = facet(ask, "{by: PRICE, interval: 0.7}")["ranges"]
+    assert (35, 35.7) in [(each["from"], each["to"]) for each in prices]
+
+
+def test_staff_count_texts_of_their_locale_alone(ask: Asking) -> None:
+    def values(locale: str) -> dict[str, int]:
+        found = searched(
+            ask,
+            f'channel: "web", locale: "{locale}", first: 0, facets: {{attribute: "material"}}',
+            "facets { values { value count } }",
+            STAFF,
+        )
+        return {each["value"]: each["count"] for each in found["facets"][0]["values"]}
+
+    assert values("de") == {"Leder": 1, "Stahl": 1}
+    # What has no text in the locale shows the one that is read there instead.
+    assert values("ja") == values("en") == {"leather": 1, "steel": 1}
+
+
 def test_without_a_wish_the_facets_that_tell_something_are_counted(ask: Asking) -> None:
     found = searched(ask, f'{IN_ENGLISH}, query: "headphones"', "facets { by attribute }")
     named = [each["attribute"] or each["by"] for each in found["facets"]]
@@ -398,9 +426,18 @@ REFUSED = {
     'filter: {id: "nope"}': (Code.INVALID, "is not an id"),
     "filter: {price: {gte: 5, lte: 3}}": (Code.INVALID, "give the lower bound first"),
     "filter: {price: {gte: 5, gt: 3}}": (Code.INVALID, "cannot go together"),
-    "filter: {listed: false}": (Code.INVALID, "Only what is listed"),
-    'filter: {changedBy: "hub"}': (Code.INVALID, "for staff"),
-    'filter: {missing: {attribute: "colour", locale: "de"}}': (Code.INVALID, "for staff"),
+    "filter: {listed: false}": (Code.FORBIDDEN, "for staff"),
+    'filter: {changedBy: "hub"}': (Code.FORBIDDEN, "for staff"),
+    'filter: {updatedAt: {gte: "2020-01-01T00:00:00Z"}}': (Code.FORBIDDEN, "for staff"),
+    'filter: {missing: {attribute: "colour", locale: "de"}}': (Code.FORBIDDEN, "for staff"),
+    'filter: {attribute: {code: "colour", eq: "bleu"}}': (Code.NOT_FOUND, 'the closest is "blue"'),
+    'filter: {attribute: {code: "colour", in: ["red", "Rot"]}}': (Code.NOT_FOUND, 'the closest is "red"'),
+    'filter: {not: {attribute: {code: "size", notIn: ["xxl"]}}}': (Code.NOT_FOUND, 'there are "l", "m", "s"'),
+    'filter: {attribute: {code: "colour", eq: 5}}': (Code.INVALID, "5 is a number"),
+    'filter: {attribute: {code: "colour", ne: true}}': (Code.INVALID, "true is a boolean"),
+    'filter: {type: "audi"}': (Code.NOT_FOUND, 'Product type "audi" does not exist: the closest is "audio"'),
+    'filter: {category: {code: "soundd"}}': (Code.NOT_FOUND, 'the closest is "sound"'),
+    'filter: {category: {id: "Y2F0ZWdvcnk6OTk5OTk5"}}': (Code.NOT_FOUND, "does not exist any more"),
     "filter: " + "{not: " * 11 + "{}" + "}" * 11: (Code.LIMIT, "levels deep"),
     "facets: {}": (Code.REQUIRED, "A facet by ATTRIBUTE names none"),
     'facets: {attribute: "nope"}': (Code.NOT_FOUND, 'Attribute "nope" does not exist'),
@@ -409,6 +446,10 @@ REFUSED = {
     'facets: {by: PRICE, attribute: "colour"}': (Code.INVALID, "leave one of them out"),
     "facets: [{by: PRICE}, {by: PRICE}]": (Code.INVALID, "asked for twice"),
     "facets: {by: PRICE, buckets: 51}": (Code.LIMIT, "1 to 50 buckets"),
+    "facets: [" + "{by: PRICE} " * 51 + "]": (Code.LIMIT, "51 facets are asked for"),
+    "facets: [" + "{by: PRICE} " * 3 + "]": (Code.INVALID, "asked for 3 times"),
+    "facets: {by: PRICE, ranges: [{}]}": (Code.INVALID, "give from, to or both"),
+    "facets: {by: PRICE, interval: 1e-7}": (Code.LIMIT, "give an interval of 0.2 or more"),
     "facets: {by: PRICE, interval: 0}": (Code.INVALID, "give more than 0"),
     "facets: {by: PRICE, interval: 1, buckets: 2}": (Code.INVALID, "counts in one way"),
     "facets: {by: TYPE, buckets: 2}": (Code.INVALID, "has values, not numbers"),
@@ -416,7 +457,7 @@ REFUSED = {
     'facets: {attribute: "colour", ranges: {from: "a"}}': (Code.INVALID, "has values, not numbers"),
     'facets: {attribute: "rating", ranges: {from: "a"}}': (Code.INVALID, "not a decimal number"),
     'facets: {by: CATEGORY, parent: "nope"}': (Code.NOT_FOUND, 'Category with the code "nope"'),
-    "sort: {field: CHANGED}": (Code.INVALID, "for staff"),
+    "sort: {field: CHANGED}": (Code.FORBIDDEN, "for staff"),
     "sort: {field: ATTRIBUTE}": (Code.REQUIRED, "names one in attribute"),
     'sort: {field: NAME, attribute: "colour"}': (Code.REQUIRED, "any other names none"),
     'sort: {field: ATTRIBUTE, attribute: "secret"}': (Code.INVALID, "is not filterable"),
@@ -507,3 +548,45 @@ def test_the_ordinary_executor_answers_on_purpose(ask: Asking) -> None:
     assert (answered.executor, answered.bailed, execution.figures.bailed) == ("ordinary", None, Counter())
     assert isinstance(operation, Operation)
     assert (operation.requested, answered.actual) == (3, 3)
+
+
+@pytest.mark.parametrize(
+    ("facets", "objects"),
+    [
+        ('[{attribute: "colour", first: 3}, {by: TYPE}]', 2 + 3 + 20),
+        ("{by: PRICE, ranges: [{to: 1}, {from: 1}]}", 1 + 2),
+        ("{by: PRICE}", 1),
+        ("{by: PRICE, interval: 10}", 1 + 1_001),
+        ("$asked", 1 + 7),
+        ("$usual", 1 + 5),
+        ("null", 44 + 44 * 20),
+        ("[]", 0),
+    ],
+)
+def test_facets_cost_before_they_are_counted(ask: Asking, facets: str, objects: int) -> None:
+    """Once for the page, however many hits there are: what is asked for at most is known before the engine is asked."""
+    execution = Execution(schema(), ask.database, dict(ask.extras))
+    question = f"""query($asked: [SearchFacetInput!], $usual: [SearchFacetInput!] = [{{by: TYPE, first: 5}}]) {{
+        productSearch({IN_ENGLISH}, first: 24, facets: {facets}) {{ nodes {{ slug }} ...Counted }} }}
+        fragment Counted on ProductSearchConnection {{
+            facets {{ by values {{ value }} ... on SearchFacet {{ ranges {{ count }} }} }} }}"""
+    operation = execution.read(Asked(question, {"asked": {"by": "TYPE", "first": 7}}))
+    assert isinstance(operation, Operation), operation
+    assert operation.requested == 1 + 24 + objects
+    answered = ask.runner.run(
+        execution.run(Asked(question, {"asked": {"by": "TYPE", "first": 7}}), STOREFRONT)
+    )
+    assert not answered.errors
+    assert answered.actual <= operation.requested
+
+
+def test_more_facets_than_a_question_may_cost_ask_no_engine(ask: Asking) -> None:
+    execution = Execution(schema(), ask.database, dict(ask.extras))
+    facets = ", ".join(f'{{attribute: "a{number}", first: 1000}}' for number in range(50))
+    fields = " ".join(
+        f"s{number}: productSearch({IN_ENGLISH}, facets: [{facets}]) {{ facets {{ values {{ value }} }} }}"
+        for number in range(20)
+    )
+    operation = execution.read(Asked(f"{{ {fields} }}"))
+    assert isinstance(operation, Operation), operation
+    assert operation.requested > 1_000_000

@@ -222,3 +222,25 @@ def test_what_cannot_be_counted_is_refused(
 def test_so_many_facets_are_too_many(hub: Asked) -> None:
     with pytest.raises(Limit, match="51 facets"):
         hub.found(facets=(COLOUR,) * 51)
+
+
+def test_a_product_counts_with_the_first_of_its_keys(hub: Asked) -> None:
+    def found(*keys: str) -> dict[str | None, int]:
+        wish = FacetAsked("attribute:material", keys=tuple(f"material/-/{key}" for key in keys))
+        return counted(hub, wish, channel=None)["attribute:material"]
+
+    assert found("de", "en") == {"Leder": 1, "Stahl": 1}
+    assert found("ja", "en") == {"leather": 1, "steel": 1}
+
+
+def test_buckets_of_fractions_begin_where_decimals_do(hub: Asked) -> None:
+    fifths = FacetAsked("attribute:cable.length", interval=0.2)
+    found = hub.found(facets=(fifths,)).facets["attribute:cable.length"]
+    assert [(each.low, each.high, each.count) for each in found.buckets] == [(1.2, 1.4, 1), (2.4, 2.6, 1)]
+    prices = hub.found(facets=(FacetAsked("price", interval=0.7),)).facets["price"]
+    assert {35.0, 78.4} <= {each.low for each in prices.buckets}
+
+
+def test_a_histogram_has_an_end(hub: Asked) -> None:
+    with pytest.raises(Limit, match="give an interval of 0.2 or more"):
+        hub.found(facets=(FacetAsked("price", interval=1e-7),))
