@@ -217,12 +217,17 @@ class _Counting:
                 else:
                     own += self._one(each)
                 continue
-            inner = self._fragments.get(each.name.value) if isinstance(each, FragmentSpreadNode) else each
-            more, further = self._split(inner.selection_set if inner else None)
+            more, further = self._split(self._inside(each))
             own += more
             for name, found in further.items():
                 lists[name] = lists.get(name, _Sum()) + found
         return own, lists
+
+    def _inside(self, node: Any) -> SelectionSetNode | None:
+        """What a fragment selects."""
+        if isinstance(node, FragmentSpreadNode):
+            node = self._fragments.get(node.name.value)
+        return node.selection_set if node is not None else None
 
     def _size(self, node: FieldNode, selections: SelectionSetNode) -> _Size:
         given = tuple(each.value for each in node.arguments or () if each.name.value in ("first", "last"))

@@ -64,10 +64,8 @@ def _facet(asked: FacetAsked, ground: Ground) -> engine.Facet:
     if not numeric:
         if asked.ranges or asked.interval is not None or asked.buckets is not None:
             raise Invalid(f'Facet "{asked.subject}" has values, not numbers: ask for no ranges.', ("facets",))
-        first, *others = asked.keys or (key,)
-        return engine.TermsFacet(
-            field, first, asked.size, asked.only, tuple(each for each in others if each is not None)
-        )
+        first, *instead = asked.keys or (key,)
+        return engine.TermsFacet(field, first, asked.size, asked.only, tuple(map(str, instead)))
     if asked.ranges:
         return engine.RangesFacet(field, _ranges(asked), key)
     if asked.interval is not None:

@@ -566,7 +566,11 @@ def test_the_ordinary_executor_answers_on_purpose(ask: Asking) -> None:
 def test_facets_cost_before_they_are_counted(ask: Asking, facets: str, objects: int) -> None:
     """Once for the page, however many hits there are: what is asked for at most is known before the engine is asked."""
     execution = Execution(schema(), ask.database, dict(ask.extras))
-    question = f"""query($asked: [SearchFacetInput!], $usual: [SearchFacetInput!] = [{{by: TYPE, first: 5}}]) {{
+    declared = {
+        "$asked": "($asked: [SearchFacetInput!])",
+        "$usual": "($usual: [SearchFacetInput!] = [{by: TYPE, first: 5}])",
+    }
+    question = f"""query{declared.get(facets, "")} {{
         productSearch({IN_ENGLISH}, first: 24, facets: {facets}) {{ nodes {{ slug }} ...Counted }} }}
         fragment Counted on ProductSearchConnection {{
             facets {{ by values {{ value }} ... on SearchFacet {{ ranges {{ count }} }} }} }}"""

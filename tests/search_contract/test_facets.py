@@ -242,5 +242,5 @@ def test_buckets_of_fractions_begin_where_decimals_do(hub: Asked) -> None:
 
 
 def test_a_histogram_has_an_end(hub: Asked) -> None:
-    with pytest.raises(Limit, match="give an interval of 0.2 or more"):
+    with pytest.raises(Limit, match=r"give an interval of 0\.2 or more"):
         hub.found(facets=(FacetAsked("price", interval=1e-7),))
