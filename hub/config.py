@@ -114,6 +114,11 @@ class Settings(BaseSettings):
     cart_abandoned_minutes: float = Field(
         60, description="minutes without a change after which a cart counts as left behind, more than 0", gt=0
     )
+    message_days: float = Field(
+        30,
+        description="days that a message waits for its order, and is known after it ended, more than 0",
+        gt=0,
+    )
     webhook_failing_days: float = Field(
         5, description="days that an endpoint may fail before it is disabled, more than 0", gt=0
     )

@@ -25,9 +25,13 @@ class Code(StrEnum):
 
 
 class HubError(Exception):
-    """A refusal. ``path`` leads to the part of the input that it is about."""
+    """A refusal. ``path`` leads to the part of the input that it is about.
+
+    ``early``: it may be carried out once another message has come, such as that of the pieces that came back.
+    """
 
     code: Code = Code.INVALID
+    early: bool = False
 
     def __init__(self, message: str, path: Sequence[str | int] = ()) -> None:
         super().__init__(message)

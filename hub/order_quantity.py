@@ -21,14 +21,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Limit:
-    """How many pieces of a line there can be; ``says`` names them."""
+    """How many pieces of a line there can be; ``says`` names them. ``later``: how many there can ever be."""
 
     left: Callable[[Any], int]
     says: str
+    later: Callable[[Any], int]
 
 
-SENDING = Limit(lambda line: line.quantity - line.cancelled - line.fulfilled, "left to send")
-RETURNING = Limit(lambda line: line.fulfilled - line.returned, "sent and not yet returned")
+def _unsent(line: Any) -> int:
+    return int(line.quantity - line.cancelled - line.fulfilled)
+
+
+SENDING = Limit(_unsent, "left to send", _unsent)
+RETURNING = Limit(
+    lambda line: line.fulfilled - line.returned,
+    "sent and not yet returned",
+    lambda line: line.quantity - line.cancelled - line.returned,
+)
 
 
 def number(tx: sa.Connection, drafts: Sequence[Draft], letter: str) -> None:
@@ -91,4 +100,6 @@ def _no_line(root: Draft, position: int) -> NotFound:
 def _too_many(line: Any, limit: Limit, wanted: int) -> Invalid:
     left = limit.left(line)
     said = f'Of line {line.position} ("{line.sku or line.name}") {left} pieces are {limit.says}, not {wanted}'
-    return Invalid(f"{said}: give at most {left}.")
+    refused = Invalid(f"{said}: give at most {left}.")
+    refused.early = wanted <= limit.later(line)
+    return refused

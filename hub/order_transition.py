@@ -62,3 +62,13 @@ def check(tx: sa.Connection, number: str, current: str, wanted: str) -> None:
     raise Conflict(
         f'Order "{number}" is {current} and cannot become {wanted}: it can become {allowed}.', ("to",)
     )
+
+
+def leads(tx: sa.Connection, current: str, wanted: str) -> bool:
+    """Whether an order may come from one status to another, in however many steps."""
+    step = OrderTransition.__table__
+    first = sa.select(step.c.to_status.label("status")).where(step.c.from_status == current)
+    reached = first.cte("reached", recursive=True)
+    further = sa.select(step.c.to_status).join(reached, reached.c.status == step.c.from_status)
+    every = reached.union(further)
+    return bool(tx.scalar(sa.select(sa.exists().where(every.c.status == wanted))))

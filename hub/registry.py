@@ -53,6 +53,7 @@ class Kept:
     who see some channels only see the rows that are for them.
     ``audience``: an aggregate's type, and the column with its id: it concerns the row's ``channel_id`` from then on.
     ``owner``: the kind of system that owns its fields until a rule says otherwise (``pim``, ``erp``, ``shop``).
+    ``own_commands``: on a root, that inputs do not make it: commands of its own do.
     """
 
     aggregate: str | None
@@ -70,6 +71,7 @@ class Kept:
     within: str | None = None
     audience: tuple[str, str] | None = None
     owner: str = "pim"
+    own_commands: bool = False
     events: tuple[Event, ...] = ()
 
 

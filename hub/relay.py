@@ -17,6 +17,7 @@ from hub import (
     idempotency,
     job_runner,
     migrations,
+    pending_message,
     reservation,
     search_event,
     sequencer,
@@ -62,10 +63,12 @@ def start(database: Database, settings: Settings) -> Stop:
         Thread(target=sequencer.run, args=(database, stop), name="sequencer", daemon=True),
         Thread(target=_repeat, args=(_turn, database, CLOCK_SECONDS, stop), name="clock", daemon=True),
         Thread(target=_repeat, args=(_free, database, CLOCK_SECONDS, stop), name="promises", daemon=True),
+        Thread(target=_repeat, args=(pending_message.deliver, database, CLOCK_SECONDS, stop), daemon=True),
         Thread(target=_repeat, args=(_guard, database, GUARD_SECONDS, stop), name="guard", daemon=True),
         Thread(target=_repeat, args=(_tidy(settings), database, HOUSEKEEPING_SECONDS, stop), daemon=True),
         Thread(target=_repeat, args=(_expire(settings), database, EXPIRY_SECONDS, stop), daemon=True),
         Thread(target=_repeat, args=(_abandon(settings), database, EXPIRY_SECONDS, stop), daemon=True),
+        Thread(target=_repeat, args=(_give_up(settings), database, EXPIRY_SECONDS, stop), daemon=True),
         Thread(target=_repeat, args=(_learn(settings), database, LEARNING_SECONDS, stop), daemon=True),
         *job_runner.threads(database, settings, stop),
     ]
@@ -103,6 +106,16 @@ def _abandon(settings: Settings) -> Callable[[Database], bool]:
             return cart.abandon(tx, settings.cart_abandoned_minutes) > 0
 
     return abandon
+
+
+def _give_up(settings: Settings) -> Callable[[Database], bool]:
+    """Messages whose orders never came are told of."""
+
+    def give_up(database: Database) -> bool:
+        with database.write(HUB) as tx:
+            return pending_message.expire(tx, settings.message_days) > 0
+
+    return give_up
 
 
 def _guard(database: Database) -> bool:

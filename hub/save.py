@@ -21,7 +21,7 @@ from hub.ids import encode
 from hub.reference import missing
 from hub.registry import Part
 
-Outcome = Literal["created", "updated", "unchanged", "deleted", "refused"]
+Outcome = Literal["created", "updated", "unchanged", "deleted", "kept", "refused"]
 
 
 class Mode(StrEnum):

@@ -64,9 +64,9 @@ InLocale = Annotated[
 
 
 def fields() -> list[StrawberryField]:
-    """The mutations of every root noun of the registry."""
+    """The mutations of every root noun of the registry that has no commands of its own."""
     makers = (_create, _update, _delete, _bulk_upsert)
-    return [make(part) for part in registry.roots() for make in makers]
+    return [make(part) for part in registry.roots() if not part.kept.own_commands for make in makers]
 
 
 def field(

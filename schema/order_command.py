@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,11 +10,12 @@ import sqlalchemy as sa
 from strawberry.types import Info
 from strawberry.types.field import StrawberryField
 
-from hub import aggregate, order_edit, order_note, order_place, registry, save
+from hub import aggregate, order_command, order_edit, order_note, order_place, pending_message, registry, save
 from hub.db import Json
-from hub.errors import HubError, Invalid, NotFound, Path
+from hub.errors import HubError, Invalid, Path
 from hub.order import Order
-from hub.save import Mode, Result
+from hub.reference import Directory, way
+from hub.save import Result
 from hub.viewer import Viewer
 from schema import input as inputs
 from schema import payload, reach
@@ -22,6 +23,7 @@ from schema.command import Request, answered, carry_out
 from schema.input import Given
 from schema.mutation import IdempotencyKey, IfVersion, described, field, reading
 from schema.order import OrderStatus
+from schema.pending_message import MessageArgument, MessageInput, told
 from schema.shortcut import find, reference_to
 
 Work = Callable[[sa.Connection, int], Result]
@@ -37,14 +39,15 @@ def fields() -> list[StrawberryField]:
         _order_place(),
         _order_transition(),
         _part("fulfilment_create", "fulfilment", f"Note what was sent of an order. {ONCE}"),
-        _part(
-            "fulfilment_update",
-            "fulfilment",
-            "Change what is told of a fulfilment: tracking, status.",
-            _there,
-        ),
-        _part("return_create", "order_return", f"Note what came back of an order. {ONCE}"),
+        _part("fulfilment_update", "fulfilment", "Change what is told of a fulfilment: tracking, status."),
+        _part("return_create", "return", f"Note what came back of an order. {ONCE}"),
         _part("refund_create", "refund", f"Note what was paid back of an order. {ONCE}"),
+        _part("order_payment_upsert", "payment", "Note a payment of an order, or what became of it."),
+        _part(
+            "order_external_id_upsert",
+            "external id",
+            "Note what another system calls an order, such as the number that an ERP gave it.",
+        ),
         _note_add(),
         _edit_stage(),
         _edit_end("apply", order_edit.apply, "Apply the staged edit of an order."),
@@ -92,16 +95,14 @@ def _order_transition() -> StrawberryField:
         order: Json,
         to: OrderStatus,
         if_version: int | None = None,
+        message: MessageInput | None = None,
         idempotency_key: str | None = None,
         channel: str | None = None,
         locale: str | None = None,
     ) -> Any:
-        request = Request("order_transition", [order, to.value, if_version], idempotency_key)
-
-        def work(tx: sa.Connection, number: int) -> Result:
-            return order_place.transition(tx, number, to.value, if_version)
-
-        return await change(info, request, order, work, (channel, locale))
+        request = Request("order_transition", [order, to.value, if_version, told(message)], idempotency_key)
+        given = {"to": to.value, "if_version": if_version}
+        return await tell(info, request, order, message, given, (channel, locale))
 
     return field(
         "order_transition",
@@ -112,6 +113,7 @@ def _order_transition() -> StrawberryField:
             order=reference_to("The order; its key is its number."),
             to=described(OrderStatus, "The status that it is to have."),
             if_version=IfVersion,
+            message=MessageArgument,
             idempotency_key=IdempotencyKey,
         ),
     )
@@ -120,38 +122,23 @@ def _order_transition() -> StrawberryField:
 ONCE = "The same number with the same content again changes nothing; with other content it is refused."
 
 
-def _part(
-    name: str,
-    noun: str,
-    description: str,
-    check: Callable[[sa.Connection, registry.Part, int, Json], None] | None = None,
-) -> StrawberryField:
-    part = registry.part(noun)
-    collection = str(part.kept.collection)
+def _part(name: str, title: str, description: str) -> StrawberryField:
+    part = order_command.part_of(name)
 
     async def write_part(
         info: Info,
         order: Json,
         input: Given,  # noqa: A002 - the argument's name in the API
         if_version: int | None = None,
+        message: MessageInput | None = None,
         idempotency_key: str | None = None,
         channel: str | None = None,
         locale: str | None = None,
     ) -> Any:
-        request = Request(name, [order, input.raw, if_version], idempotency_key)
-
-        def work(tx: sa.Connection, number: int) -> Result:
-            row, errors = input.row()
-            if errors:
-                return _under(Result(None, "refused", tuple(errors)), ())
-            if check is not None:
-                check(tx, part, number, row)
-            written = save.save(
-                tx, "order", [{"id": number, collection: [row]}], mode=Mode.UPDATE, if_version=[if_version]
-            )[0]
-            return _under(written, (collection, 0))
-
-        return await change(info, request, order, work, (channel, locale))
+        request = Request(name, [order, input.raw, if_version, told(message)], idempotency_key)
+        row, errors = input.row()
+        given = {"row": row, "if_version": if_version}
+        return await tell(info, request, order, message, given, (channel, locale), errors)
 
     return field(
         name,
@@ -160,20 +147,12 @@ def _part(
         payload.single(registry.part("order")),
         **reading(
             order=reference_to("The order; its key is its number."),
-            input=described(inputs.of(part), f"The {noun.removeprefix('order_')}."),
+            input=described(inputs.of(part), f"The {title}."),
             if_version=IfVersion,
+            message=MessageArgument,
             idempotency_key=IdempotencyKey,
         ),
     )
-
-
-def _there(tx: sa.Connection, part: registry.Part, number: int, row: Json) -> None:
-    """Raises ``NotFound`` for a number that the order does not have."""
-    table = part.table
-    own = sa.select(table.c.id).where(table.c.order_id == number, table.c.number == row.get("number"))
-    if "id" not in row and tx.scalar(own) is None:
-        said = f'The order has no {part.name} "{row.get("number")}"'
-        raise NotFound(f"{said}: name one that it has, or make it.", ("input", "number"))
 
 
 def _note_add() -> StrawberryField:
@@ -182,17 +161,14 @@ def _note_add() -> StrawberryField:
         order: Json,
         text: str,
         public: bool = False,
+        message: MessageInput | None = None,
         idempotency_key: str | None = None,
         channel: str | None = None,
         locale: str | None = None,
     ) -> Any:
-        request = Request("order_note_add", [order, text, public], idempotency_key)
-
-        def work(tx: sa.Connection, number: int) -> Result:
-            order_note.add(tx, number, text, public=public)
-            return Result(number, "updated")
-
-        return await change(info, request, order, work, (channel, locale))
+        request = Request("order_note_add", [order, text, public, told(message)], idempotency_key)
+        given = {"text": text, "public": public}
+        return await tell(info, request, order, message, given, (channel, locale))
 
     return field(
         "order_note_add",
@@ -203,6 +179,7 @@ def _note_add() -> StrawberryField:
             order=reference_to("The order; its key is its number."),
             text=described(str, f"The note, up to {order_note.LONGEST} characters."),
             public=described(bool, "Whether the customer sees it."),
+            message=MessageArgument,
             idempotency_key=IdempotencyKey,
         ),
     )
@@ -281,6 +258,45 @@ def _edit_end(verb: str, end: Work, description: str) -> StrawberryField:
     )
 
 
+async def tell(
+    info: Info,
+    request: Request,
+    order: Json,
+    message: MessageInput | None,
+    given: Json,
+    read_in: payload.ReadIn,
+    errors: Sequence[HubError] = (),
+) -> Any:
+    """Carry out a command on an order by its name; as a message, once, and kept where its order is not there yet."""
+    viewer: Viewer = info.context.viewer
+    wrong = [*(each.under("input") for each in errors), *order_command.check(request.name, given)]
+    if wrong:
+        viewer.require("orders", "write")
+        answer = answered([Result(None, "refused", tuple(wrong))])
+        return payload.one(registry.part("order"), answer, read_in)
+    if message is None:
+        return await change(
+            info,
+            request,
+            order,
+            lambda tx, number: order_command.carry_out(tx, request.name, number, given),
+            read_in,
+        )
+    viewer.require("orders", "write")
+    known = message.known(viewer)
+
+    def command(tx: sa.Connection) -> Json:
+        named = way(inputs.reference(order, "order"), "order")
+        directory = Directory(tx)
+        directory.look_up("order", [named])
+        number = directory.find("order", named)
+        if number is not None:
+            _hold(tx, viewer, number)
+        return answered([pending_message.take(tx, known, request.name, (named, number), given)])
+
+    return payload.one(registry.part("order"), await carry_out(info.context, request, command), read_in)
+
+
 async def change(info: Info, request: Request, order: Json, work: Work, read_in: payload.ReadIn) -> Any:
     """Do something to an order within the token's reach. Raises ``Forbidden`` for a token without the scope."""
     viewer, part = info.context.viewer, registry.part("order")
@@ -288,13 +304,18 @@ async def change(info: Info, request: Request, order: Json, work: Work, read_in:
 
     def command(tx: sa.Connection) -> Json:
         number = find(tx, "order", order)
-        for beyond in reach.check(tx, viewer, part, [{"id": number}]):
-            if beyond is not None:
-                raise beyond.under("order")
-        tx.execute(sa.select(Order.id).where(Order.id == number).with_for_update(key_share=True))
+        _hold(tx, viewer, number)
         return answered([work(tx, number)])
 
     return payload.one(part, await carry_out(info.context, request, command), read_in)
+
+
+def _hold(tx: sa.Connection, viewer: Viewer, number: int) -> None:
+    """Lock an order. Raises ``Forbidden`` for one beyond the token's reach."""
+    for beyond in reach.check(tx, viewer, registry.part("order"), [{"id": number}]):
+        if beyond is not None:
+            raise beyond.under("order")
+    tx.execute(sa.select(Order.id).where(Order.id == number).with_for_update(key_share=True))
 
 
 def _expect(tx: sa.Connection, number: int, if_version: int | None) -> None:

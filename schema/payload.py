@@ -22,7 +22,9 @@ ReadIn = tuple[str | None, str | None]
 """Channel and locale that the objects of a payload are read in."""
 
 
-@strawberry.enum(description="What became of one row.")
+@strawberry.enum(
+    description="What became of one row. KEPT: a message that waits until it can be carried out."
+)
 class Outcome(StrEnum):
     """What became of one row."""
 
@@ -30,6 +32,7 @@ class Outcome(StrEnum):
     UPDATED = "updated"
     UNCHANGED = "unchanged"
     DELETED = "deleted"
+    KEPT = "kept"
     REFUSED = "refused"
 
 

@@ -120,6 +120,13 @@ def staff_only(_: Any, viewer: Viewer) -> sa.ColumnElement[bool] | None:
     return None if viewer.sees_unlisted else sa.false()
 
 
+def bound_messages(row: Any, viewer: Viewer) -> sa.ColumnElement[bool] | None:
+    """Kept messages: a token that is bound to channels sees those of senders that reach no further."""
+    if not viewer.sees_unlisted:
+        return sa.false()
+    return None if viewer.channel_ids is None else row.channel_ids.contained_by(CHANNELS)
+
+
 def bound_listings(row: Any, viewer: Viewer) -> sa.ColumnElement[bool] | None:
     """Listings: staff and apps see those of the channels that their token is bound to."""
     if not viewer.sees_unlisted:
