@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 WORKERS ?= 2
+# Each worker takes the tests of a file in a row, which share servers and databases, and helps the other at the end.
+PYTEST := $(BIN)/pytest -n $(WORKERS) --dist worksteal --durations 10
 UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
@@ -31,7 +33,7 @@ demo: .venv/.installed ## Fill a generated shop, serve it, print addresses and t
 	$(BIN)/hub demo
 
 test: .venv/.installed ## Run all tests against an embedded PostgreSQL of their own.
-	$(BIN)/pytest -n $(WORKERS)
+	$(PYTEST)
 
 check: .venv/.installed ## Format, lint, types, import rules, migrations, printed schema.
 	$(BIN)/ruff format --check .
@@ -44,8 +46,8 @@ check: .venv/.installed ## Format, lint, types, import rules, migrations, printe
 	$(BIN)/hub schema --events | diff -u schema/events.json - \
 		|| { echo 'schema/events.json is not what the code prints: run make schema and read the change.' >&2; exit 1; }
 
-soak: .venv/.installed ## Run the time-boxed attacks for a minute each.
-	HUB_SOAK_SECONDS=60 $(BIN)/pytest -m soak
+soak: .venv/.installed ## Run the time-boxed attacks for a minute each, and whole what make test samples.
+	HUB_SOAK_SECONDS=60 $(PYTEST) -m soak
 
 bench: .venv/.installed ## Measure every bench once.
 	$(BIN)/hub bench all

@@ -89,7 +89,7 @@ def _state(row: Any, old: Json) -> SearchRuleState:
 async def _number(context: Context, code: str) -> int:
     table = SearchRuleSet.__table__.alias()
     chosen = [table.c.code == code]
-    bound = bound_sets(table, context.viewer)
+    bound = bound_sets(table.c, context.viewer)
     if bound is not None:
         chosen.append(bound)
     rows = await context.database.rows(sa.select(table.c.id).where(*chosen), _bound(context))

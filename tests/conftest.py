@@ -28,6 +28,10 @@ FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "o
 """A test's database need not survive a power cut."""
 
 OURS = ("HUB_DATA", "HUB_SOAK_SECONDS", "HUB_TEST_ELASTICSEARCH_URL")
+SOAK_SECONDS = float(os.environ.get("HUB_SOAK_SECONDS", "15"))
+IN_A_SOAK = 60.0
+"""Seconds of an attack from which on it is a soak."""
+
 numbers = count(1)
 
 
@@ -81,7 +85,10 @@ def _named(url: str, database: str) -> str:
 def _copied(cluster: str) -> Iterator[str]:
     """The address of a fresh, migrated, empty database."""
     name = f"test_{os.getpid()}_{next(numbers)}"
-    copy = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(TEMPLATE))
+    # Copied as files: through the log, as is usual, it takes several times as long.
+    copy = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy").format(
+        sql.Identifier(name), sql.Identifier(TEMPLATE)
+    )
     with _admin(cluster) as connection:
         connection.execute(copy)
         yield _named(cluster, name)
@@ -138,10 +145,34 @@ def module_server(module_database_url: str, tmp_path_factory: pytest.TempPathFac
         yield running
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What is marked ``soak(only=True)`` skips in ``make test``, before anything is set up for it."""
+    if SOAK_SECONDS >= IN_A_SOAK:
+        return
+    for item in items:
+        if any(mark.kwargs.get("only") for mark in item.iter_markers("soak")):
+            item.add_marker(pytest.mark.skip(reason="It takes long: make soak runs it."))
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Name what failed on the very last lines, which is all that many a log shows."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None:
+        for outcome in ("failed", "error"):
+            for report in reporter.stats.get(outcome, ()):
+                print(f"{outcome}: {report.nodeid}")
+
+
 @pytest.fixture(scope="session")
 def soak_seconds() -> float:
     """How long a time-boxed attack lasts: short in ``make test``, a minute in ``make soak``."""
-    return float(os.environ.get("HUB_SOAK_SECONDS", "15"))
+    return SOAK_SECONDS
+
+
+@pytest.fixture(scope="session")
+def soaking() -> bool:
+    """Whether this is ``make soak``, where a test takes the whole of what it takes a sample of in ``make test``."""
+    return SOAK_SECONDS >= IN_A_SOAK
 
 
 @pytest.fixture(scope="session")

@@ -491,18 +491,19 @@ def writers(database: Database) -> Iterator[threading.Event]:
         thread.join()
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("wait", [0, 2])
-def test_a_reader_at_random_moments_misses_nothing_of_10_000_changes(
-    database: Database, server: Server, writers: threading.Event, wait: int
+def test_a_reader_at_random_moments_misses_nothing(
+    database: Database, server: Server, writers: threading.Event, wait: int, soaking: bool
 ) -> None:
-    chance = random.Random(wait)
+    chance, enough = random.Random(wait), 10_000 if soaking else 2_500
     after, read = server.data(FEED)["feed"]["firstCursor"], []
     while True:
         found = page(server, after=after, first=chance.choice((1, 10, 100, 1000)), wait=wait)
         read += [node["sequence"] for node in found["nodes"]]
         after = found["pageInfo"]["endCursor"]
         time.sleep(chance.random() / 50)
-        if len(read) >= 10_000:
+        if len(read) >= enough:
             writers.set()
         if (
             writers.is_set()

@@ -251,6 +251,7 @@ def test_what_a_document_shows_is_what_happens(path: Path, reader: Reader) -> No
 
 
 @pytest.mark.data
+@pytest.mark.soak(only=True)
 @pytest.mark.parametrize(
     "path", [path for path in DOCUMENTS if "HUB_DATA/" in path.read_text()], ids=lambda path: path.name
 )

@@ -39,9 +39,6 @@ from tests.capturing import drain
 from tests.elasticsearch_node import NEWEST, OLDEST, Node
 from tests.searching import SHOP, Shop, eventually
 
-IN_A_SOAK = 60.0
-"""Seconds of a soak: the older server, and what takes long, is left to it."""
-
 
 @pytest.fixture(scope="module")
 def client(testrun_uid: str) -> Iterator[Elasticsearch]:
@@ -65,11 +62,9 @@ def index(request: pytest.FixtureRequest, database: Database, tmp_path: Path) ->
             own.drop(generation)
 
 
-@pytest.fixture(params=[NEWEST, OLDEST])
-def node(request: pytest.FixtureRequest, soak_seconds: float) -> Iterator[Node]:
-    """A node of this test's own, to be killed."""
-    if request.param == OLDEST and soak_seconds < IN_A_SOAK:
-        pytest.skip(f"Elasticsearch {OLDEST} is tried in make soak.")
+@pytest.fixture(scope="module", params=[NEWEST, pytest.param(OLDEST, marks=pytest.mark.soak(only=True))])
+def own_node(request: pytest.FixtureRequest) -> Iterator[Node]:
+    """A node of this module's own, to be killed."""
     if not elasticsearch_node.can_be_fetched():
         if os.environ.get("CI") == "true":
             pytest.fail(elasticsearch_node.MISSING)
@@ -86,10 +81,19 @@ def node(request: pytest.FixtureRequest, soak_seconds: float) -> Iterator[Node]:
 
 
 @pytest.fixture
+def node(own_node: Node) -> Node:
+    """It is up, whatever the test before did to it."""
+    if not own_node.answers():
+        own_node.kill()
+        own_node.start()
+    return own_node
+
+
+@pytest.fixture
 def shop(node: Node, database: Database) -> Iterator[Shop]:
     """A shop that is indexed on this test's own node."""
     client = connected(Settings(elasticsearch_url=node.url))
-    made = Shop(database, ElasticsearchIndex(client, "faults", database))
+    made = Shop(database, ElasticsearchIndex(client, f"faults-{time.monotonic_ns()}", database))
     made.write(SHOP)
     for _ in range(30):
         made.product({"de": "Bestand"})
@@ -162,7 +166,7 @@ def test_a_node_that_is_killed_while_it_is_written_loses_nothing(node: Node, sho
     clean(shop)
 
 
-@pytest.mark.soak
+@pytest.mark.soak(only=True)
 def test_a_node_that_is_killed_during_a_rebuild_leaves_it_to_be_carried_on(
     node: Node, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -189,7 +193,7 @@ def test_a_node_that_is_killed_during_a_rebuild_leaves_it_to_be_carried_on(
     clean(shop)
 
 
-@pytest.mark.soak
+@pytest.mark.soak(only=True)
 def test_a_node_whose_queue_is_full_is_waited_for(node: Node, shop: Shop) -> None:
     # Room for less than one document: every write is turned away with 429.
     node.stop()
@@ -207,10 +211,9 @@ def test_a_node_whose_queue_is_full_is_waited_for(node: Node, shop: Shop) -> Non
     clean(shop)
 
 
-@pytest.mark.soak
-def test_a_full_disk_blocks_writes_until_there_is_room(node: Node, shop: Shop, soak_seconds: float) -> None:
-    if soak_seconds < IN_A_SOAK:
-        pytest.skip("The engine looks at its disk every ten seconds: tried in make soak.")
+@pytest.mark.soak(only=True)
+def test_a_full_disk_blocks_writes_until_there_is_room(node: Node, shop: Shop) -> None:
+    """The engine looks at its disk every ten seconds."""
     assert isinstance(shop.index, ElasticsearchIndex)
     cluster = shop.index.client.options(request_timeout=30).cluster
     watermark = "cluster.routing.allocation.disk"
@@ -230,6 +233,7 @@ def test_a_full_disk_blocks_writes_until_there_is_room(node: Node, shop: Shop, s
         )
         # Nobody takes the block away: the engine does when it sees that there is room.
         eventually(lambda: not troubled(shop), 60)
+    cluster.put_settings(persistent=dict.fromkeys([*full, "cluster.info.update.interval"]))
     clean(shop)
 
 
@@ -465,12 +469,15 @@ def crashing(at: tuple[Any, int], work: Callable[[], Any]) -> bool:
     return False
 
 
-def test_a_rebuild_that_ends_at_any_line_leaves_an_index_that_is_right(filled: Shop) -> None:
+@pytest.mark.soak
+def test_a_rebuild_that_ends_at_any_line_leaves_an_index_that_is_right(filled: Shop, soaking: bool) -> None:
     shop = filled
     rebuild(shop.database, shop.index)
     adopt: Any = type(shop.index).adopt
     crashed = 0
-    for at in lines(rebuild, adopt):
+    # With an engine in another process each line takes a second: every fourth is tried in make test.
+    step = 1 if soaking or isinstance(shop.index, TantivyIndex) else 4
+    for at in lines(rebuild, adopt)[::step]:
         old = shop.index.current()
         crashed += crashing(at, lambda: rebuild(shop.database, shop.index))
         # The old one or the new one, and whole.
@@ -479,7 +486,7 @@ def test_a_rebuild_that_ends_at_any_line_leaves_an_index_that_is_right(filled: S
             rebuild(shop.database, shop.index)
             assert shop.index.current() != old
             assert len(shop.ask("bestand")) == 40
-    assert crashed > 10
+    assert crashed > 10 / step
     shop.follow()
     clean(shop)
     eventually(lambda: list(shop.index.unfinished()) == [])

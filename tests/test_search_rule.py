@@ -305,3 +305,16 @@ def test_a_token_bound_to_a_channel_writes_rules_of_that_channel_only(hub: Serve
     assert error["code"] == "FORBIDDEN"
     shown = hub.data("{ searchRuleSets { nodes { code } } }", token=bound)["searchRuleSets"]["nodes"]
     assert sorted(node["code"] for node in shown) == ["everywhere", "own"]
+
+
+def test_a_token_bound_to_a_channel_reads_the_history_of_what_holds_there(hub: Server) -> None:
+    scopes = ("catalogue:read", "search:read", "settings:read")
+    bound = hub.new_token(Wish(kind="app", name="reader of web", scopes=scopes, channels=("web",)))
+    saved(hub, {}, "everywhere")
+    for code in ("web", "market"):
+        payload = hub.data(CREATE, {"input": {"code": code, "channel": {"key": code}}})["searchRuleSetCreate"]
+        assert payload["userErrors"] == []
+    for code in ("everywhere", "web"):
+        assert len(hub.data(REVISIONS, {"code": code}, token=bound)["searchRuleRevisions"]) == 1
+    (error,) = hub.graphql(REVISIONS, {"code": "market"}, token=bound)["errors"]
+    assert error["extensions"]["code"] == "NOT_FOUND"

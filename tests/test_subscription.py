@@ -473,7 +473,7 @@ def test_a_quiet_stream_is_kept_alive(hub: Server, monkeypatch: pytest.MonkeyPat
 # A client that is slow, and a server that stops
 
 
-@pytest.mark.parametrize("protocol", ["socket", "events"])
+@pytest.mark.parametrize("protocol", [pytest.param("socket", marks=pytest.mark.soak(only=True)), "events"])
 def test_a_slow_reader_is_read_for_at_its_own_pace(
     hub: Server, monkeypatch: pytest.MonkeyPatch, protocol: str
 ) -> None:
@@ -638,10 +638,11 @@ def test_the_published_clients_hear_a_channels_view(hub: Server, tmp_path: Path)
 # Nothing missed
 
 
-def test_a_subscriber_that_breaks_off_at_random_misses_nothing_of_10_000_changes(
-    server: Server, database: Database
+@pytest.mark.soak
+def test_a_subscriber_that_breaks_off_at_random_misses_nothing(
+    server: Server, database: Database, soaking: bool
 ) -> None:
-    chance = random.Random(5)
+    chance, enough = random.Random(5), 10_000 if soaking else 2_500
     heard: list[int] = []
     after = server.data(FEED)["feed"]["firstCursor"]
     stop = threading.Event()
@@ -651,7 +652,7 @@ def test_a_subscriber_that_breaks_off_at_random_misses_nothing_of_10_000_changes
 
     async def follow() -> None:
         nonlocal after
-        while len(heard) < 10_000:
+        while len(heard) < enough:
             async with talking(server) as socket:
                 await say(socket, subscribe("s", after=after))
                 for _ in range(chance.choice((1, 50, 2_000))):

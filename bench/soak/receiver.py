@@ -17,13 +17,15 @@ from pathlib import Path
 from standardwebhooks import Webhook, WebhookVerificationError
 
 HANG_SECONDS = 2.5
-SLOW_SECONDS = 0.03
+SLOW_SECONDS = {"slow": 0.03, "crawling": 0.4}
+"""How long it may take at most, by mood."""
+
 FAILING = 0.2
 HANGING = 0.03
 
 
 class Receiver(BaseHTTPRequestHandler):
-    """``well``: 204 to everything. ``slow``, ``failing``, ``hanging`` and ``poisoned`` say how it is unwell."""
+    """``well``: 204 to everything. ``slow``, ``crawling``, ``failing``, ``hanging`` and ``poisoned`` say how it is unwell."""
 
     protocol_version = "HTTP/1.1"
 
@@ -63,7 +65,7 @@ class Receiver(BaseHTTPRequestHandler):
             return 204, HANG_SECONDS
         if mood == "poisoned" and poison in body:
             return 500, 0.0
-        return 204, random.uniform(0, SLOW_SECONDS) if mood == "slow" else 0.0
+        return 204, random.uniform(0, SLOW_SECONDS.get(mood, 0.0))
 
     def log_message(self, *_: object) -> None:
         """The journal is the log."""

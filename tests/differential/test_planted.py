@@ -128,6 +128,10 @@ FAULTS: list[Plant] = [
 ]
 
 
+SEEN = ("The executors differ", "It gave up")
+"""How a fault may show: a page with one object too many has an owner whose own objects nobody asked for."""
+
+
 @pytest.fixture(scope="module")
 def answers() -> dict[int, Answer]:
     """What the ordinary executor answers to the questions that were asked already, by seed."""
@@ -145,7 +149,7 @@ def test_a_planted_fault_is_seen(
     planted = replace(both, compiled=both.compiled.anew())
     seen = next((message for seed in range(PATIENCE) if (message := _said(planted, answers, seed))), None)
     assert seen is not None, f"Nobody saw it in {PATIENCE} documents."
-    assert seen.startswith("The executors differ"), seen
+    assert seen.startswith(SEEN), seen
 
 
 def _said(planted: Pair, answers: dict[int, Answer], seed: int) -> str | None:
