@@ -80,16 +80,19 @@ HUB = Writer(actor="hub", source="hub")
 class Database:
     """A pool for synchronous writes and one for asynchronous reads of the same PostgreSQL.
 
-    ``url`` is a SQLAlchemy address (``postgresql+psycopg://…``).
+    ``url`` is a SQLAlchemy address (``postgresql+psycopg://…``). ``tries``: whether each connection is tried before it is
+    used, which is one more round trip; who does it all again after a failure need not.
     """
 
-    def __init__(self, url: str, *, pool_size: int = 8, statement_timeout_ms: int = 0) -> None:
+    def __init__(
+        self, url: str, *, pool_size: int = 8, statement_timeout_ms: int = 0, tries: bool = True
+    ) -> None:
         self.url = url
         told = f"-c timezone=UTC -c statement_timeout={statement_timeout_ms}"
         options = {
             "pool_size": pool_size,
             "max_overflow": pool_size,
-            "pool_pre_ping": True,
+            "pool_pre_ping": tries,
             "hide_parameters": True,  # the values of a statement may be personal data, and errors are logged
             "connect_args": {"options": told},
         }

@@ -68,7 +68,7 @@ def _work(url: str, settings: Settings, renderer: Renderer, stop: Event, figures
 
 async def run(url: str, settings: Settings, renderer: Renderer, stop: Event, figures: Figures) -> None:
     """Tell and send until ``stop`` is set, with connections of this loop's own."""
-    database = Database(url, pool_size=CONNECTIONS)
+    database = Database(url, pool_size=CONNECTIONS, tries=False)
     sa.event.listen(database.engine, "connect", _prepare)
     reading = Database(url, pool_size=CONNECTIONS, statement_timeout_ms=RENDER_MILLISECONDS)
     ways = Ways(failing_days=settings.webhook_failing_days, noted=figures.note)

@@ -1,7 +1,9 @@
 """What is due at the endpoints that a process holds: taken, kept, and noted.
 
 Nothing is written to take a delivery. That one process at a time holds an endpoint (``webhooks.lease``) is what keeps
-two from sending the same, and every note asks once more whether it still does.
+two from sending the same, and every note asks once more whether it still does. What is written about a delivery names
+its message beside its id: after a crash of PostgreSQL, which may forget the latest turn (``webhooks.turn``), the id can
+come back as another delivery's, a message never does.
 """
 
 from __future__ import annotations
@@ -41,8 +43,9 @@ LOOK = sa.text(
 KEEP = sa.text(
     """
     UPDATE webhook_delivery d SET body = kept.body
-    FROM unnest(CAST(:ids AS bigint[]), CAST(:bodies AS bytea[]), CAST(CAST(:seen AS text) AS text[])) AS kept (id, body, seen)
-    WHERE d.id = kept.id AND d.xmin::text = kept.seen
+    FROM unnest(CAST(:ids AS bigint[]), CAST(:messages AS text[]), CAST(:bodies AS bytea[]),
+        CAST(CAST(:seen AS text) AS text[])) AS kept (id, message, body, seen)
+    WHERE d.id = kept.id AND d.message = kept.message AND d.xmin::text = kept.seen
     RETURNING d.id
     """
 )
@@ -53,7 +56,7 @@ KEEP = sa.text(
 NOTE = sa.text(
     """
     WITH tried AS (
-        SELECT t.* FROM jsonb_to_recordset(:tried) AS t (id bigint, endpoint_id bigint, outcome text,
+        SELECT t.* FROM jsonb_to_recordset(:tried) AS t (id bigint, message text, endpoint_id bigint, outcome text,
             wait double precision, counted integer, started_at timestamptz, milliseconds bigint, status bigint,
             error text, response text, request jsonb)
         JOIN webhook_line held ON held.endpoint_id = t.endpoint_id AND held.holder = :holder
@@ -69,7 +72,7 @@ NOTE = sa.text(
                     AND earlier.aggregate_id = d.aggregate_id AND earlier.sequence < d.sequence
                     AND earlier.delivered_at IS NULL AND e.ordered
             ) THEN now() + make_interval(secs => t.wait) END
-        FROM tried t WHERE d.id = t.id AND d.delivered_at IS NULL
+        FROM tried t WHERE d.id = t.id AND d.message = t.message AND d.delivered_at IS NULL
         RETURNING d.id, d.attempts, d.body
     )
     INSERT INTO webhook_attempt
@@ -83,7 +86,7 @@ NOTE = sa.text(
 SETTLE = sa.text(
     """
     UPDATE webhook_delivery SET delivered_at = now(), due_at = NULL, parked_at = NULL, skipped = :reason
-    WHERE id = ANY (:ids) AND delivered_at IS NULL
+    WHERE id = ANY (:ids) AND message = ANY (:messages) AND delivered_at IS NULL
     """
 )
 
@@ -106,32 +109,37 @@ def keep_bodies(tx: sa.Connection, rendered: Sequence[Claimed]) -> set[int]:
     """
     given = {
         "ids": wire([each.id for each in rendered]),
+        "messages": [each.message for each in rendered],
         "bodies": [each.body for each in rendered],
         "seen": wire([int(each.seen) for each in rendered]),
     }
     return set(tx.scalars(KEEP, given))
 
 
-def note(tx: sa.Connection, holder: UUID, tried: Sequence[Tried]) -> None:
-    """Store what came of attempts, and let the lanes of the delivered ones move on. The caller holds their lock."""
+def note(tx: sa.Connection, holder: UUID, tried: Sequence[Tried]) -> bool:
+    """Store what came of attempts, and let the lanes of the delivered ones move on. The caller holds their lock.
+
+    Gives whether something became due that has its body already, so that it may be sent without another commit.
+    """
     rows = sa.bindparam("tried", [_row(each) for each in tried], type_=JSONB)
     tx.execute(NOTE.bindparams(rows), {"holder": holder})
     done = [each.delivery.id for each in tried if each.outcome == "delivered"]
-    if done:
-        tx.execute(MOVE_ON, {"ids": wire(done)})
+    return bool(done) and any(tx.scalars(MOVE_ON, {"ids": wire(done)}))
 
 
 def settle(tx: sa.Connection, skipped: Collection[Claimed], reason: str) -> None:
     """Be done with deliveries that are not to be sent, and let their lanes move on."""
     lock_lanes(tx, {each.endpoint_id for each in skipped})
     ids = [each.id for each in skipped]
-    tx.execute(SETTLE, {"ids": ids, "reason": reason})
+    messages = [each.message for each in skipped]
+    tx.execute(SETTLE, {"ids": ids, "messages": messages, "reason": reason})
     tx.execute(MOVE_ON, {"ids": wire(ids)})
 
 
 def _row(tried: Tried) -> dict[str, Any]:
     return {
         "id": tried.delivery.id,
+        "message": tried.delivery.message,
         "endpoint_id": tried.delivery.endpoint_id,
         "outcome": tried.outcome,
         "wait": tried.wait,

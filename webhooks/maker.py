@@ -23,7 +23,7 @@ RENDER_SECONDS = 20.0
 ROUND_SECONDS = 0.5
 """How long a round may take; what is in one that takes longer is made by endpoint."""
 
-ROUND = 200
+ROUND = 50
 """Deliveries in one round, shared evenly by the endpoints in it."""
 
 APART = 8

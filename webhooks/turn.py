@@ -1,8 +1,9 @@
 """One turn of a sender in the database: what was sent is noted, what happened is told, what is due is taken.
 
-It is one transaction, whose commit waits for the disk: if PostgreSQL fell and forgot it, the ids of deliveries that are
-held here could come back as those of others, and what is settled for them would hit the wrong ones. Endpoints whose lanes
-somebody else works on at this moment are left for the next turn.
+It is one transaction. Its commit waits for the disk only where something became due that may be sent as it is. All else
+has its body stored before it is sent, and that commit waits: with it everything that was committed before is there for
+good, too. If PostgreSQL falls before that and forgets a turn, it is done again: what it had noted is sent once more. Endpoints
+whose lanes somebody else works on at this moment are left for the next turn.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from webhooks import due, lane, lot
-from webhooks.delivery import Tried, try_lanes
+from webhooks.delivery import Tried, commit_lazily, try_lanes
 from webhooks.lot import Lot
 from webhooks.secret import Vault
 
@@ -47,9 +48,10 @@ def do(tx: sa.Connection, holder: UUID, vault: Vault, ask: Ask) -> Result:
     """Do a turn."""
     free = try_lanes(tx, {*ask.among, *(each.delivery.endpoint_id for each in ask.tried)})
     noted = [each for each in ask.tried if each.delivery.endpoint_id in free]
-    if noted:
-        due.note(tx, holder, noted)
+    freed = bool(noted) and due.note(tx, holder, noted)
     among = [number for number in ask.among if number in free]
     sick = bool(among) and bool(lane.follow(tx, among, careful=ask.careful))
     claimed = due.look(tx, holder, ask.rooms, ask.taken) if ask.rooms else []
+    if (noted or among) and not freed:
+        commit_lazily(tx)
     return Result(noted, lot.load(tx, vault, claimed) if claimed else None, sick)
