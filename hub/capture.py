@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import sqlalchemy as sa
 
-from hub import audience, flush, functions, guards, sequencer
+from hub import audience, flush, functions, guards, sequencer, state
 from hub.db import raw
 from hub.flat import captured
 from hub.registry import Part, parts
@@ -157,7 +157,7 @@ def _difference(part: Part) -> str:
 
 def _context(part: Part) -> str:
     """What a changed row is for: a column that need not have changed itself."""
-    column = part.kept.within
+    column = state.ENTITY if part.kept.aggregate is None else part.kept.within
     return "NULL" if column is None else f"""jsonb_build_object('{column}', n."{column}")"""
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from hub import ids, state
+from hub import state
 from hub.db import Json
 from hub.flat import split
 from hub.registry import Part, parts
@@ -74,21 +74,21 @@ def pointer(*keys: object) -> str:
 
 def _of_row(change: Json) -> Iterator[Changed]:
     part = _kept()[change["t"]]
-    old, new = change["o"] or {}, change["n"] or {}
-    erased = frozenset(change.get("x", ()))
     if part.is_root:
-        yield from _of_values(part, "", old, new, erased)
+        yield from _of_values(part, "", change)
         return
     place = pointer(part.kept.collection, state.global_id(part.name, change["k"]))
     if change["op"] == "U":
-        yield from _of_values(part, place, old, new, erased)
+        yield from _of_values(part, place, change)
     else:
         whole = state.of(part.name).whole
         was, becomes = (None if side is None else whole(side) for side in (change["o"], change["n"]))
-        yield Changed(place, was, becomes, erased=bool(erased))
+        yield Changed(place, was, becomes, erased=bool(change.get("x")))
 
 
-def _of_values(part: Part, place: str, old: Json, new: Json, erased: frozenset[str]) -> Iterator[Changed]:
+def _of_values(part: Part, place: str, change: Json) -> Iterator[Changed]:
+    old, new = change["o"] or {}, change["n"] or {}
+    erased, context = frozenset(change.get("x", ())), change.get("c") or {}
     columns = state.of(part.name).columns
     for path in dict.fromkeys((*old, *new)):
         column, key = split(path)
@@ -99,7 +99,7 @@ def _of_values(part: Part, place: str, old: Json, new: Json, erased: frozenset[s
         if path in erased:
             yield Changed(start, None, None, erased=True)
             continue
-        was, becomes = _shown(target, old.get(path)), _shown(target, new.get(path))
+        was, becomes = (state.shown(target, side.get(path), context | side) for side in (old, new))
         yield from _leaves(start, was, becomes, 0 if key is None else depth)
 
 
@@ -120,11 +120,6 @@ def _differ(old: Any, new: Any) -> bool:
             new, option=orjson.OPT_SORT_KEYS
         )
     return bool(old != new or isinstance(old, bool) is not isinstance(new, bool))
-
-
-def _shown(target: str | None, value: Any) -> Any:
-    """A value as people outside know it: the number of another object becomes its global id."""
-    return value if target is None or value is None else ids.encode(target, value)
 
 
 @cache

@@ -16,6 +16,12 @@ from hub.db import Json
 from hub.flat import captured, levels
 from hub.registry import Part
 
+ENTITY = "entity"
+"""The column of an external id that names the noun of its ``entity_id``; its changes name it too."""
+
+BY_ENTITY = f":{ENTITY}"
+"""As a column's noun: the one that ``ENTITY`` names."""
+
 Row = tuple[str, Any, Json]
 """A row of an aggregate: its table, its primary key as JSON, and its flat map (``hub.flat``)."""
 
@@ -24,8 +30,8 @@ Row = tuple[str, Any, Json]
 class Shape:
     """How rows of one table look outside.
 
-    ``columns``: for each column that is shown its name, the noun whose ids its numbers are (null for plain values),
-    and how many levels of keys lie below its first. ``collection``: null on the aggregate's own table.
+    ``columns``: for each column that is shown its name, the noun whose ids its numbers are (null for plain values,
+    ``BY_ENTITY`` where each row says it), and how many levels of keys lie below its first. ``collection``: null on the aggregate's own table.
     """
 
     table: str
@@ -41,10 +47,19 @@ class Shape:
                 continue
             name, target, depth = self.columns[column]
             if not slash:
-                made[name] = value if target is None else ids.encode(target, value)
+                made[name] = shown(target, value, flat)
             elif (kept := present(value, depth)) is not None:
                 made.setdefault(name, {})[key] = kept
         return made
+
+
+def shown(target: str | None, value: Any, row: Json) -> Any:
+    """A value as people outside know it: the number of another object becomes its global id.
+
+    ``row``: where the noun stands that ``BY_ENTITY`` asks for; a number of a row that does not say it stays one.
+    """
+    noun = row.get(ENTITY) if target == BY_ENTITY else target
+    return value if noun is None or value is None else ids.encode(noun, value)
 
 
 def present(value: Any, depth: int) -> Any:
@@ -119,9 +134,10 @@ def names_of(part: Part) -> dict[str, str]:
 
 def targets_of(part: Part) -> dict[str, str]:
     """Which table a column's numbers are ids of."""
-    return {
+    found = {
         column.name: key.column.table.name
         for column in part.table.columns
         for key in column.foreign_keys
         if key.column.name == "id"
     }
+    return {**found, f"{ENTITY}_id": BY_ENTITY} if part.kept.aggregate is None else found

@@ -36,6 +36,10 @@ LANE_LOCK = 5_000_000_000_000
 """Added to an endpoint's id, the advisory lock under which its lanes get longer or move on."""
 
 
+BODIES_LOCK = 5_999_999_999_998
+"""The advisory lock that an erasure holds alone, and who stores a body shares."""
+
+
 class Delivery(Base):
     """One event on its way to one endpoint.
 
@@ -149,7 +153,7 @@ class Attempt(Base):
 class Claimed:
     """A delivery that this process may send. ``body`` is null before the first attempt.
 
-    ``seen``: tells whether the row was changed since.
+    ``seen``: tells whether the row was changed since. ``erased``: the last erasure of a person before it was taken.
     """
 
     id: int
@@ -165,6 +169,7 @@ class Claimed:
     attempts: int
     failures: int
     seen: str
+    erased: int
 
 
 @dataclass(frozen=True)
@@ -254,6 +259,15 @@ def lock_lanes(tx: sa.Connection, endpoint_ids: Iterable[int]) -> None:
     wait for ever. All take the locks in one order, so that nobody waits in a ring.
     """
     tx.execute(LOCK_LANES, {"ids": wire(sorted(endpoint_ids)), "lock": LANE_LOCK})
+
+
+def lock_bodies(*, alone: bool) -> sa.Select[tuple[None]]:
+    """The statement that waits until no person is being erased; ``alone``: until nobody stores a body either.
+
+    What comes after it in the transaction sees every erasure that was, in the order of their ids.
+    """
+    lock = sa.func.pg_advisory_xact_lock if alone else sa.func.pg_advisory_xact_lock_shared
+    return sa.select(lock(BODIES_LOCK))
 
 
 def commit_lazily(tx: sa.Connection) -> None:

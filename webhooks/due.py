@@ -16,14 +16,15 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
 from hub.direct import wire
-from webhooks.delivery import MOVE_ON, Claimed, Tried, lock_lanes
+from webhooks.delivery import MOVE_ON, Claimed, Tried, lock_bodies, lock_lanes
 
 # Each endpoint is looked at by itself, and no further than what it has room for: a long queue delays no other.
 LOOK = sa.text(
     """
     SELECT line.id AS endpoint_id, d.id, d.sequence, d.purpose, d.message, d.type, d.aggregate, d.aggregate_id,
-        d.occurred_at, d.body, d.attempts, d.failures, d.seen
-    FROM unnest(CAST(:endpoints AS bigint[]), CAST(:rooms AS bigint[])) AS line (id, room)
+        d.occurred_at, d.body, d.attempts, d.failures, d.seen, erased.last AS erased
+    FROM (SELECT coalesce(max(id), 0) AS last FROM erasure) erased
+    CROSS JOIN unnest(CAST(:endpoints AS bigint[]), CAST(:rooms AS bigint[])) AS line (id, room)
     JOIN webhook_line held ON held.endpoint_id = line.id AND held.holder = :holder
     JOIN webhook_endpoint e ON e.id = line.id AND e.disabled_at IS NULL
     CROSS JOIN LATERAL (
@@ -43,9 +44,9 @@ LOOK = sa.text(
 KEEP = sa.text(
     """
     UPDATE webhook_delivery d SET body = kept.body
-    FROM unnest(CAST(:ids AS bigint[]), CAST(:messages AS text[]), CAST(:bodies AS bytea[]),
-        CAST(CAST(:seen AS text) AS text[])) AS kept (id, message, body, seen)
-    WHERE d.id = kept.id AND d.message = kept.message AND d.xmin::text = kept.seen
+    FROM (SELECT coalesce(max(id), 0) AS last FROM erasure) erased CROSS JOIN unnest(CAST(:ids AS bigint[]), CAST(:messages AS text[]), CAST(:bodies AS bytea[]),
+        CAST(CAST(:seen AS text) AS text[]), CAST(:erased AS bigint[])) AS kept (id, message, body, seen, erased)
+    WHERE d.id = kept.id AND d.message = kept.message AND d.xmin::text = kept.seen AND kept.erased = erased.last
     RETURNING d.id
     """
 )
@@ -105,13 +106,16 @@ def look(tx: sa.Connection, holder: UUID, rooms: Mapping[int, int], taken: Colle
 def keep_bodies(tx: sa.Connection, rendered: Sequence[Claimed]) -> set[int]:
     """Store what was rendered, before it is sent: every later attempt sends the same bytes. Gives what was stored.
 
-    A delivery that was changed since it was taken is left: what was made of it may hold what was erased meanwhile.
+    A delivery that was changed since it was taken is left: what was made of it may hold what was erased meanwhile. So are
+    all, whatever they are about, where somebody was erased since: any object may tell of a person.
     """
+    tx.execute(lock_bodies(alone=False))
     given = {
         "ids": wire([each.id for each in rendered]),
         "messages": [each.message for each in rendered],
         "bodies": [each.body for each in rendered],
         "seen": wire([int(each.seen) for each in rendered]),
+        "erased": wire([each.erased for each in rendered]),
     }
     return set(tx.scalars(KEEP, given))
 
