@@ -186,7 +186,8 @@ def _probed(database: Database, settings: Settings, sending: Figures) -> Stop:
     if settings.relay_metrics_port is None:
         return _stopping(())
     app = FastAPI(title="Commerce hub's relay", openapi_url=None)
-    _add_probes(app, _relay_checks(database, settings), Metrics(database, sending))
+    searching = search.figures.SearchFigures(database, search.app.opened(settings, database))
+    _add_probes(app, _relay_checks(database, settings), Metrics(database, sending, searching))
     server = uvicorn.Server(
         uvicorn.Config(
             app,

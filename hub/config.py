@@ -6,6 +6,7 @@ import os
 import re
 import secrets
 import sys
+from difflib import get_close_matches
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -26,6 +27,10 @@ SECRETS = frozenset(
     {"secret_key", "database_url", "database_read_urls", "elasticsearch_url", "elasticsearch_api_key"}
 )
 """Settings whose values may hold a password and are never printed."""
+
+
+OTHERS = frozenset({"soak_seconds", "test_elasticsearch_url", "token", "url"})
+"""What begins like a setting and is read by others: tests, and examples of consumers."""
 
 
 def _driven(url: object) -> object:
@@ -177,12 +182,40 @@ class Settings(BaseSettings):
         )
 
 
+KNOWN = Settings.model_fields.keys() | OTHERS
+
+
 def load() -> Settings:
-    """The settings of this process. A wrong one ends it with one line on stderr and exit code 2."""
+    """The settings of this process. A wrong one ends it with one line on stderr and exit code 2.
+
+    A name that is no setting is told of on stderr, and does nothing.
+    """
+    for name in os.environ:
+        if name.startswith(PREFIX) and name.removeprefix(PREFIX).lower() not in KNOWN:
+            sys.stderr.write(_unknown(name) + "\n")
     try:
-        return Settings()
+        settings = Settings()
     except ValidationError as error:
         _refuse(error)
+    try:
+        settings.var.mkdir(parents=True, exist_ok=True)
+    except OSError as wrong:
+        sys.stderr.write(
+            f'Setting HUB_VAR is "{settings.var}", which cannot be made ({wrong.strerror}):'
+            f" set it to {Settings.model_fields['var'].description}.\n"
+        )
+        raise SystemExit(2) from wrong
+    return settings
+
+
+def _unknown(name: str) -> str:
+    near = get_close_matches(name.removeprefix(PREFIX).lower(), Settings.model_fields, 1)
+    right = (
+        f"the nearest is {PREFIX}{near[0].upper()}"
+        if near
+        else "see docs/operations.md for those that there are"
+    )
+    return f"Setting {name} is unknown and does nothing: {right}."
 
 
 def _refuse(error: ValidationError) -> NoReturn:

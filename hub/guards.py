@@ -89,6 +89,16 @@ EXCEPTION WHEN duplicate_object THEN
 END $$;
 """
 
+# Whoever reads JSON takes its numbers for floats: one that is none would stop the feed and all who follow it.
+NUMBERS = """
+DO $$ BEGIN
+    ALTER TABLE "{table}" ADD CONSTRAINT "ck_{table}_{column}_numbers" CHECK (NOT "{column}"
+        @? '$.** ? (@.type() == "number" && (@ > 1.7976931348623157e308 || @ < -1.7976931348623157e308))') NOT VALID;
+EXCEPTION WHEN duplicate_object THEN
+    NULL;
+END $$;
+"""
+
 # What reads texts takes them for texts: one that is a list would stop whoever reads many, such as the search lane.
 TEXTS = """
 DO $$ BEGIN
@@ -154,6 +164,8 @@ def of_table(part: Part) -> Iterator[str]:
         yield CLOCK.format(table=part.name)
     for column in part.kept.deep:
         yield FLAT.format(table=part.name, column=column)
+        if levels(column) > 1:
+            yield NUMBERS.format(table=part.name, column=column)
     for texts, declared in part.fields().values():
         if declared.kind == "texts":
             yield TEXTS.format(table=part.name, column=texts.name)

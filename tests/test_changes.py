@@ -16,7 +16,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from hub import feed, sequencer, window
+from hub import feed, ids, sequencer, states, verify, window
 from hub.db import HUB, Database
 from hub.feed import Feed, Position
 from hub.postgres import libpq
@@ -24,7 +24,7 @@ from hub.token import Wish
 from schema.change import LONGEST_WAIT
 from schema.desk import MOST_WAITERS
 from tests.running import Server, make_settings, serving, wait_until
-from tests.shop import WRITER, opened, shirt, written
+from tests.shop import WRITER, all_rows, opened, shirt, written
 
 PAGE = """query ($after: String, $types: [String!], $channel: String, $first: Int, $wait: Int! = 0) {
     changes(after: $after, types: $types, channel: $channel, first: $first, wait: $wait) {
@@ -613,3 +613,67 @@ def test_windows_that_turned_while_the_hub_was_down_are_told_once(database: Data
         turned = [events for (events,) in tx.execute(sa.select(Feed.events).where(Feed.sequence > last))]
     assert turned.count(["product.updated", "product.listed"]) == 10
     assert turned.count(["product.updated", "product.unlisted"]) == 10
+
+
+def test_an_external_id_names_what_it_belongs_to_by_its_public_id(hub: Server) -> None:
+    before = first(hub)["lastCursor"]
+    row = shirt("named", external_ids=[{"system": "erp", "id": "P-1"}])
+    row["variants"][0]["external_ids"] = [{"system": "erp", "id": "V-1"}]
+    (made,) = written(hub.database, "product", row)
+    red, blue = all_rows(
+        hub.database, "SELECT id FROM variant WHERE product_id = :id ORDER BY id", id=made.id
+    )
+    settled(hub)
+    assert belongings(hub, before) == {
+        (None, ids.encode("product", made.id or 0)),
+        (None, ids.encode("variant", red[0])),
+    }
+    before = first(hub)["lastCursor"]
+    with hub.database.write(HUB) as tx:
+        move = "UPDATE external_id SET entity_id = :blue WHERE entity = 'variant' AND entity_id = :red"
+        tx.execute(sa.text(move), {"red": red[0], "blue": blue[0]})
+    settled(hub)
+    assert belongings(hub, before) == {(ids.encode("variant", red[0]), ids.encode("variant", blue[0]))}
+    with states.snapshot(hub.database) as tx:
+        wanted = states.Wanted("product", states.NOW, after=(made.id or 0) - 1, through=made.id or 0)
+        (state,) = states.stream(tx, states.EVERYTHING, wanted)
+    assert state.state is not None
+    assert {each["entity_id"] for each in state.state["external_ids"].values()} == {
+        ids.encode("product", made.id or 0),
+        ids.encode("variant", blue[0]),
+    }
+    assert verify.verify(hub.database).faults == []
+
+
+def first(hub: Server) -> Any:
+    return hub.data(FEED)["feed"]
+
+
+def belongings(hub: Server, after: str) -> set[tuple[Any, Any]]:
+    """What external ids belong to, before and after, as the feed says it."""
+    changes = hub.data(PAGE, {"after": after, "types": ["product.*"]})["changes"]["nodes"]
+    found = set()
+    for path in (each for change in changes for each in change["changedPaths"]):
+        if path["path"].endswith("/entity_id"):
+            found.add((path["old"], path["new"]))
+        elif path["path"].startswith("/external_ids/"):
+            found.add((None, path["new"]["entity_id"]))
+    return found
+
+
+@pytest.mark.parametrize("number", ["1e400", "-1e400"])
+def test_a_number_that_nobody_can_read_is_refused(hub: Server, number: str) -> None:
+    (made,) = written(hub.database, "product", shirt(f"vast{number[0]}"))
+    write = sa.text("UPDATE product SET attributes = CAST(:attributes AS jsonb) WHERE id = :id")
+    for attributes in (
+        f'{{"a": {{"*": {{"*": {number}}}}}}}',
+        f'{{"a": {{"*": {{"*": [{{"b": {number}}}]}}}}}}',
+    ):
+        with (
+            pytest.raises(sa.exc.IntegrityError, match="ck_product_attributes_numbers"),
+            hub.database.write(HUB) as tx,
+        ):
+            tx.execute(write, {"attributes": attributes, "id": made.id})
+    rules = f'mutation {{ attributeCreate(input: {{ code: "vast", type: TABLE, rules: {{ min: {number} }} }}) {{ userErrors {{ code }} }} }}'
+    answer = hub.graphql(rules)
+    assert answer.get("errors") or answer["data"]["attributeCreate"]["userErrors"][0]["code"] == "INVALID"

@@ -51,6 +51,11 @@ def start(**environment: str) -> subprocess.CompletedProcess[str]:
             'Setting HUB_VAR is "/srv/my shop": set it to a folder that the hub may write to; no spaces in its path.',
         ),
         (
+            {"HUB_VAR": "/proc/nope"},
+            'Setting HUB_VAR is "/proc/nope", which cannot be made (No such file or directory):'
+            " set it to a folder that the hub may write to; no spaces in its path.",
+        ),
+        (
             {"HUB_ENV": "production", "HUB_SECRET_KEY": SECRET},
             "Setting HUB_DATABASE_URL is missing, which production needs:"
             " set it to postgresql://user:password@host:5432/name.",
@@ -91,9 +96,22 @@ def test_a_database_that_does_not_answer_is_one_line(command: str, tmp_path: Pat
     assert "swordfish" not in ended.stderr
 
 
-def test_right_settings_start_in_production() -> None:
+def test_a_name_that_is_no_setting_is_told_of(tmp_path: Path) -> None:
+    ended = start(HUB_VAR=str(tmp_path), HUB_PROT="9000", HUB_ELEPHANTS="2", HUB_SOAK_SECONDS="60")
+    assert ended.returncode == 0
+    assert sorted(ended.stderr.splitlines()) == [
+        "Setting HUB_ELEPHANTS is unknown and does nothing: see docs/operations.md for those that there are.",
+        "Setting HUB_PROT is unknown and does nothing: the nearest is HUB_PORT.",
+    ]
+
+
+def test_right_settings_start_in_production(tmp_path: Path) -> None:
     ended = start(
-        HUB_ENV="production", HUB_DATABASE_URL="postgresql://host/db", HUB_SECRET_KEY=SECRET, HUB_PORT="9000"
+        HUB_ENV="production",
+        HUB_VAR=str(tmp_path),
+        HUB_DATABASE_URL="postgresql://host/db",
+        HUB_SECRET_KEY=SECRET,
+        HUB_PORT="9000",
     )
     assert (ended.returncode, ended.stderr) == (0, "")
 

@@ -489,6 +489,7 @@ def test_a_relay_alone_answers_for_itself(alone: Server) -> None:
     for name in ("behind", "undelivered", "parked", "oldest_seconds", "disabled", "breaker", "in_flight"):
         assert f'hub_webhook_{name}{{endpoint="{endpoint.id}"}} 0.0' in metrics
     assert "hub_webhook_faults 0.0" in metrics
+    assert "hub_search_up " in metrics
     assert ready["checks"]["webhooks"]["detail"] == "1 endpoints are sent to."
 
 

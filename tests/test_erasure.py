@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -17,6 +18,8 @@ from tests.receiving import receiving
 from tests.running import Server, wait_until
 from tests.shop import WRITER, all_rows, opened, written
 from tests.test_changes import PAGE, all_of, settled
+from webhooks import due
+from webhooks.delivery import BODIES_LOCK, LANE_LOCK, Claimed, lock_lanes
 
 EMAIL, SECOND, PHONE = "ada.winter@example.org", "ada@second.example", "+4930901820"
 PERSONAL = (EMAIL, SECOND, PHONE, "Adalwine", "Wintersteiner", "Lindenstr", "53111")
@@ -249,6 +252,27 @@ def test_who_was_erased_takes_no_personal_data_any_more(hub: Server) -> None:
     assert again["erasure"]["id"]
 
 
+def test_who_comes_back_after_an_erasure_is_somebody_new(hub: Server) -> None:
+    """What another system still knows is refused by its own id, and taken for somebody new by the address alone."""
+    number = person(hub)
+    erase(hub, number)
+    create = """mutation ($input: CustomerInput!) { customerCreate(input: $input) {
+        customer { id email } userErrors { code message } } }"""
+    given = {"email": EMAIL, "givenName": "Adalwine"}
+    made = hub.data(create, {"input": given})["customerCreate"]
+    assert made["userErrors"] == []
+    assert made["customer"]["email"] == EMAIL
+    assert made["customer"]["id"] != number
+    orders = 'SELECT count(*) FROM "order" WHERE customer_id = :id'
+    assert all_rows(hub.database, orders, id=local(made["customer"]["id"])) == [(0,)]
+    (refused,) = written(
+        hub.database, "customer", {"external_ids": [{"system": "crm", "id": "c-17"}], "email": SECOND}
+    )
+    assert (refused.outcome, refused.errors[0].code) == ("refused", "INVALID")
+    with hub.database.read() as tx:
+        assert erasure.was_erased(tx, hub.settings.secret, EMAIL)
+
+
 def test_a_customer_that_was_deleted_is_erased_from_the_feed(hub: Server) -> None:
     number = person(hub)
     with hub.database.write(WRITER) as tx:
@@ -305,6 +329,70 @@ def test_the_same_request_again_is_answered_alike(hub: Server) -> None:
     number = person(hub)
     assert erase(hub, number, key="k") == erase(hub, number, key="k")
     assert all_rows(hub.database, "SELECT count(*) FROM erasure") == [(1,)]
+
+
+def test_no_body_that_tells_of_the_person_is_stored_while_they_are_erased(hub: Server) -> None:
+    """The erasure waits for whoever works on the lanes of what it empties, and those who store bodies wait for it."""
+    with receiving() as receiver:
+        given = {"url": receiver.url, "eventTypes": ["customer.created"]}
+        created = hub.data(ENDPOINT, {"input": given})["webhookEndpointCreate"]
+        receiver.tell(secret=created["secret"])
+        endpoint = local(created["webhookEndpoint"]["id"])
+        number = person(hub)
+        wait_until(lambda: len(receiver.log()) == 1, 20)
+        wait_until(lambda: hub.data(DELIVERIES)["webhookDeliveries"]["nodes"][0]["deliveredAt"], 20)
+        somebody = made_for_somebody_else(hub, endpoint)
+        kept: list[set[int]] = []
+
+        def keep() -> None:
+            with hub.database.engine.begin() as tx:
+                kept.append(due.keep_bodies(tx, [somebody]))
+
+        erasing = threading.Thread(target=lambda: kept.append({len(erase(hub, number)["userErrors"])}))
+        keeping = threading.Thread(target=keep)
+        with hub.database.engine.begin() as lanes:
+            lock_lanes(lanes, [endpoint])
+            erasing.start()
+            wait_until(lambda: waits_for(hub, LANE_LOCK + endpoint), 20)
+            keeping.start()
+            wait_until(lambda: waits_for(hub, BODIES_LOCK), 20)
+            assert kept == []
+        erasing.join()
+        keeping.join()
+    assert sorted(kept, key=len) == [set(), {0}]
+    assert found(hub) == []
+
+
+def made_for_somebody_else(hub: Server, endpoint: int) -> Claimed:
+    """A delivery about another object, taken before the erasure, with a body that names the person."""
+    add = """INSERT INTO webhook_delivery (endpoint_id, type, aggregate, aggregate_id, occurred_at)
+        VALUES (:endpoint, 'category.updated', 'category', 1, now()) RETURNING id, message, xmin::text"""
+    with hub.database.engine.begin() as tx:
+        row = tx.execute(sa.text(add), {"endpoint": endpoint}).one()
+        (last,) = tx.execute(sa.text("SELECT coalesce(max(id), 0) FROM erasure")).one()
+    return Claimed(
+        id=row.id,
+        endpoint_id=endpoint,
+        sequence=None,
+        purpose="change",
+        message=row.message,
+        type="category.updated",
+        aggregate="category",
+        aggregate_id=1,
+        occurred_at=datetime.now(UTC),
+        body=f'{{"by": "{EMAIL}"}}'.encode(),
+        attempts=0,
+        failures=0,
+        seen=row.xmin,
+        erased=last,
+    )
+
+
+def waits_for(hub: Server, lock: int) -> bool:
+    """Whether somebody waits for an advisory lock."""
+    waiting = """SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+        AND (classid::bigint << 32) + objid::bigint = :lock"""
+    return all_rows(hub.database, waiting, lock=lock) != [(0,)]
 
 
 def test_what_is_written_meanwhile_is_erased_or_refused(hub: Server) -> None:

@@ -448,6 +448,7 @@ def test_a_cursor_that_leads_nowhere_is_refused(shop: Server) -> None:
         (error,) = export(shop, since=since)["userErrors"]
         assert (error["field"], error["code"]) == (["input", "since"], code)
         assert error["message"].startswith(sentence)
+        assert error["message"].endswith(feed.CURSORS) == (since == "nonsense")
     with shop.database.write(ERP) as tx:
         run(tx, "UPDATE head SET first = 4")
     try:

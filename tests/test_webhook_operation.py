@@ -10,13 +10,15 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 
 from hub import feed, ids
 from hub.token import Wish
 from tests.hooking import Endpoint, create, last, listening, quiet, received, registered
 from tests.receiving import Receiver
 from tests.running import Server, make_settings, serving, wait_until
-from webhooks import check
+from tests.shop import all_rows
+from webhooks import check, delivery, figures
 
 numbers = count(1)
 MINE = "https://erp.example.com/hooks"
@@ -403,3 +405,77 @@ def test_a_cursor_that_is_none_says_where_one_is_found(hub: Server) -> None:
     with registered(hub, MINE) as endpoint:
         (refused,) = resend(hub, endpoint=endpoint.id, after="nonsense")["userErrors"]
         assert "Take the endCursor of a page" in refused["message"]
+
+
+def test_a_resent_state_comes_before_what_changed_since(hub: Server) -> None:
+    """It has no sequence: whatever of its object has one waits for it again, and for nothing of another object."""
+    with registered(hub, MINE, enabled=False, eventTypes=["category.*"]) as endpoint:
+        with hub.database.engine.begin() as tx:
+            add = """INSERT INTO webhook_delivery (endpoint_id, sequence, purpose, type, aggregate, aggregate_id,
+                    occurred_at, due_at, delivered_at)
+                SELECT :endpoint, each.sequence, each.purpose, 'category.updated', 'category', each.id, now(),
+                    CASE WHEN each.purpose = 'change' THEN now() END, CASE WHEN each.purpose = 'state' THEN now() END
+                FROM (VALUES (NULL, 'state', 1), (-2, 'change', 1), (-1, 'change', 2)) AS each (sequence, purpose, id)
+                RETURNING id"""
+            state, same, other = tx.scalars(sa.text(add), {"endpoint": ids.decode(endpoint.id)[1]})
+            tx.execute(
+                sa.text("UPDATE webhook_delivery SET sequence = 1000000 + id WHERE id = :id"), {"id": same}
+            )
+        assert resend(hub, ids=[ids.encode("webhook_delivery", state)])["userErrors"] == []
+        rows = all_rows(
+            hub.database,
+            "SELECT id, due_at IS NOT NULL FROM webhook_delivery WHERE id = ANY (:ids)",
+            ids=[state, same, other],
+        )
+    assert dict(tuple(row) for row in rows) == {state: True, same: False, other: True}
+
+
+def test_nothing_that_operators_ask_walks_over_all_deliveries(hub: Server) -> None:
+    from schema import webhook_health  # needs every table, as the server has by now
+    from schema.webhook_delivery import deliveries
+    from schema.webhook_delivery_filter import IN_STATE
+
+    with registered(hub, MINE, enabled=False, eventTypes=["company.*"]) as endpoint:
+        filled(hub, ids.decode(endpoint.id)[1], 60_000)
+        asked = {
+            **{state.name: compiled(deliveries(IN_STATE[state], 101)) for state in IN_STATE},
+            "metrics": str(figures.STANDING),
+            "ready": str(figures.NEGLECTED).replace(":seconds", "60"),
+            "health": str(webhook_health.FIGURES).replace(":ids", "'{1,2}'"),
+            "purge": str(delivery.PURGE).replace(":days", "90").replace(":limit", "5000"),
+        }
+        for name, statement in asked.items():
+            plan = "\n".join(
+                row[0] for row in all_rows(hub.database, f"EXPLAIN {statement}".replace(":", "\\:"))
+            )
+            for table in ("webhook_delivery", "webhook_attempt"):
+                assert f"Seq Scan on {table}" not in plan, f"{name}: {plan}"
+
+
+def compiled(statement: sa.Select[Any]) -> str:
+    return str(statement.compile(dialect=postgresql.dialect(), compile_kwargs={"literal_binds": True}))
+
+
+def filled(hub: Server, endpoint: int, number: int) -> None:
+    """So many deliveries with an attempt each: nearly all arrived over months, a few are in each other state."""
+    with hub.database.engine.begin() as tx:
+        tx.execute(sa.text(FILL), {"endpoint": endpoint, "number": number})
+        tx.execute(sa.text(ATTEMPTS), {"endpoint": endpoint})
+    with hub.database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as tx:
+        for table in ("webhook_delivery", "webhook_attempt"):
+            tx.execute(sa.text(f"VACUUM ANALYZE {table}"))
+
+
+FILL = """
+    INSERT INTO webhook_delivery (endpoint_id, sequence, type, aggregate, aggregate_id, occurred_at, body,
+        due_at, delivered_at, parked_at, skipped, attempts)
+    SELECT :endpoint, n, 'company.updated', 'company', n, at, '{}',
+        CASE kind WHEN 0 THEN at END, CASE WHEN kind > 2 THEN at END, CASE kind WHEN 1 THEN at END,
+        CASE kind WHEN 3 THEN 'filtered' WHEN 4 THEN 'superseded' END, 1
+    FROM generate_series(1, :number) AS n
+    CROSS JOIN LATERAL (SELECT n % 500 AS kind, now() - make_interval(secs => (:number - n) * 80 * 86400.0 / :number) AS at) each
+"""
+ATTEMPTS = """
+    INSERT INTO webhook_attempt (delivery_id, endpoint_id, number, started_at, milliseconds, outcome, status)
+    SELECT id, endpoint_id, 1, occurred_at, 5, 'delivered', 204 FROM webhook_delivery WHERE endpoint_id = :endpoint
+"""
