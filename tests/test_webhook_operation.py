@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql
 
 from hub import feed, ids
+from hub.direct import DIALECT
 from hub.token import Wish
 from tests.hooking import Endpoint, create, last, listening, quiet, received, registered
 from tests.receiving import Receiver
@@ -453,7 +453,7 @@ def test_nothing_that_operators_ask_walks_over_all_deliveries(hub: Server) -> No
 
 
 def compiled(statement: sa.Select[Any]) -> str:
-    return str(statement.compile(dialect=postgresql.dialect(), compile_kwargs={"literal_binds": True}))
+    return str(statement.compile(dialect=DIALECT, compile_kwargs={"literal_binds": True}))
 
 
 def filled(hub: Server, endpoint: int, number: int) -> None:
