@@ -18,7 +18,7 @@ from hub.errors import Invalid
 from search.engine import Anchor
 
 LARGEST = 2**63 - 1
-STEPS = ("ALL_WORDS", "RESPELLED", "SOME_WORDS", "BEGINNINGS")
+STEPS = ("ALL_WORDS", "TAKEN_APART", "RESPELLED", "SOME_WORDS", "BEGINNINGS")
 """How what has a cursor may have been found: ``search.query.Step`` without nothing."""
 
 

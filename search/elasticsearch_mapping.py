@@ -14,7 +14,7 @@ import orjson
 from search import analysis, fields
 from search.document import fingerprint
 
-RULES = 1
+RULES = 2
 """Raised by hand when documents become fields in another way."""
 
 LONGEST_TERM = 8_000

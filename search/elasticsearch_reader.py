@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from elasticsearch import Elasticsearch, NotFoundError
@@ -128,10 +128,23 @@ class ElasticsearchReader:
         content: dict[str, Any] | None = said["_source"].get("content")
         return content
 
-    def words(self, prefix: str, size: int) -> list[tuple[str, int]]:
-        """The terms of ``vocabulary`` that begin so, the most frequent first."""
-        terms = {"field": "vocabulary", "include": SPECIAL.sub(r"\\\1", prefix) + ".*", "size": size}
-        said = self._search({"size": 0, "aggs": {"words": {"terms": terms}}, "track_total_hits": False})
+    def words(self, prefix: str, size: int, field: str = "vocabulary") -> list[tuple[str, int]]:
+        """The terms of a field that begin so, the most frequent first."""
+        terms = {"field": field, "include": SPECIAL.sub(r"\\\1", prefix) + ".*", "size": size}
+        return self._terms({"prefix": {field: prefix}}, terms)
+
+    def held(self, field: str, terms: Collection[str]) -> set[str]:
+        """Those of the terms that a field has."""
+        if not terms:
+            return set()
+        sought = {"field": field, "include": list(terms), "size": len(terms)}
+        return {term for term, _ in self._terms({"terms": {field: list(terms)}}, sought)}
+
+    def _terms(self, of: dict[str, Any], terms: dict[str, Any]) -> list[tuple[str, int]]:
+        """Counted in the documents that have any of them alone: in all of them it would take long."""
+        said = self._search(
+            {"size": 0, "query": of, "aggs": {"words": {"terms": terms}}, "track_total_hits": False}
+        )
         return [(each["key"], each["doc_count"]) for each in said["aggregations"]["words"]["buckets"]]
 
     def similar(self, sought: Mapping[str, int], fixed: int) -> Mapping[str, Sequence[str]]:

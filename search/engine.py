@@ -255,8 +255,12 @@ class Reader(Protocol):
         """What a document was made of; null where there is none."""
         ...
 
-    def words(self, prefix: str, size: int) -> Sequence[tuple[str, int]]:
-        """The terms of ``vocabulary`` that begin so, the most frequent first, with how many documents have them."""
+    def words(self, prefix: str, size: int, field: str = "vocabulary") -> Sequence[tuple[str, int]]:
+        """The terms of a field that begin so, the most frequent first, with how many documents have them."""
+        ...
+
+    def held(self, field: str, terms: Collection[str]) -> Collection[str]:
+        """Those of the terms that a field has."""
         ...
 
     def similar(self, sought: Mapping[str, int], fixed: int) -> Mapping[str, Sequence[str]]:

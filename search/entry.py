@@ -18,6 +18,16 @@ NAME = "@name"
 SHORTEST_WORD = 3
 """Letters of the shortest word that is offered as a spelling."""
 
+LONGEST_NAME = 1_000
+PRODUCT_BITS = 48
+"""Bits of a product's id below the length of its name."""
+
+BRIEF = 3
+"""Words of the longest text of an attribute whose words are offered as spellings: a longer one is prose."""
+
+LONGEST_BEGINNING = 3
+"""Letters of the longest beginning of a word that is kept ready; longer ones are those of few words."""
+
 MOST_TERMS = 20_000
 """Terms of one text field that are kept: a text of ten times a novel's chapter says nothing more."""
 
@@ -86,7 +96,7 @@ def _keywords(document: Document) -> dict[str, list[str]]:
         "heads": distinct(_heads(document)),
         "kinds": distinct(_kinds(document)),
         "joined": distinct(each for tongue, title in titles for each in joined(title, tongue)),
-        "vocabulary": distinct(_vocabulary(document)),
+        **_spoken(document),
     }
 
 
@@ -115,14 +125,57 @@ def spelling(channel_id: int | None, tongue: str, word: str) -> str:
     return f"{channel_id or fields.STAFF}:{tongue}:{word}"
 
 
-def _vocabulary(document: Document) -> Iterator[str]:
+def ending(channel_id: int | None, tongue: str, term: str) -> str:
+    """How ``endings`` keeps a term: backwards, so that what ends alike begins alike."""
+    return spelling(channel_id, tongue, term[::-1])
+
+
+def beginning(tongue: str, letters: str, *, first: bool) -> str:
+    """How ``begins`` keeps the beginning of a name's word; ``first``: of its first word."""
+    return f"{tongue}:{'^' if first else ''}{letters}"
+
+
+def _spoken(document: Document) -> dict[str, list[str]]:
+    """What is looked up of the document's words: to correct, to take compounds apart, and to suggest."""
+    said = dict(_words(document))
+    channel = document.channel_id
+    return {
+        "vocabulary": [
+            spelling(channel, tongue, plain)
+            for tongue, words in said.items()
+            for plain in distinct(map(analysis.plain, words))
+        ],
+        "endings": [
+            ending(channel, tongue, term)
+            for tongue, words in said.items()
+            for term in distinct(analysis.term(word, tongue) for word in words)
+        ],
+        "begins": distinct(_begins(document)),
+    }
+
+
+def _words(document: Document) -> Iterator[tuple[str, set[str]]]:
+    """By language the words of names, labels, makers and what else is said in a few words."""
+    found: dict[str, set[str]] = {}
     for locale, parts in document.texts.items():
+        brief = [text for text in parts.get("details", ()) if text.count(" ") < BRIEF]
+        texts = (*parts.get("title", ()), *parts.get("labels", ()), *brief)
+        own = (word.text for text in texts for word in analysis.words(text))
+        kept = found.setdefault(language.of(locale), set())
+        kept.update(word for word in own if len(word) >= SHORTEST_WORD and word.isalpha())
+    yield from found.items()
+
+
+def _begins(document: Document) -> Iterator[str]:
+    """The first letters of the words of names."""
+    for locale, name in document.names.items():
         tongue = language.of(locale)
-        for part in ("title", "labels"):
-            for text in parts.get(part, ()):
-                for word in analysis.words(text):
-                    if len(word.text) >= SHORTEST_WORD and word.text.isalpha():
-                        yield spelling(document.channel_id, tongue, analysis.plain(word.text))
+        for place, word in enumerate(analysis.words(name)):
+            plain = analysis.plain(word.text)
+            for length in range(1, min(len(plain), LONGEST_BEGINNING) + 1):
+                yield beginning(tongue, plain[:length], first=False)
+                if place == 0:
+                    yield beginning(tongue, plain[:length], first=True)
 
 
 def _order(document: Document) -> dict[str, str]:
@@ -143,9 +196,16 @@ def _integers(document: Document) -> dict[str, int]:
         "sequence": document.sequence,
         "hash": document.hash,
         "available": int(any(variant.available for variant in document.variants)),
+        "brief": _brief(document),
     }
     moments = {"created": facts.created, "updated": facts.updated}
     return found | {name: milliseconds(moment) for name, moment in moments.items() if moment}
+
+
+def _brief(document: Document) -> int:
+    """The length of the shortest name above the product's id, so that no two documents of a channel are alike."""
+    shortest = min(map(len, document.names.values()), default=LONGEST_NAME)
+    return min(shortest, LONGEST_NAME) << PRODUCT_BITS | document.product_id
 
 
 def _decimals(document: Document) -> dict[str, float]:

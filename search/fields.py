@@ -27,8 +27,13 @@ KEYWORDS = (
     "kinds",
     "joined",
     "vocabulary",
+    "endings",
+    "begins",
 )
 """Exact terms; any number of them."""
+
+WORDS = ("vocabulary", "endings", "begins")
+"""Those of them that are looked up and never counted."""
 
 KEYED = ("values",)
 """Exact terms under keys: attribute values, see ``search.values``."""
@@ -39,8 +44,9 @@ NUMBERED = ("numbers",)
 ORDERED = ("order",)
 """One sort key under each key: ``search.sort_key``."""
 
-INTEGERS = ("product", "channel", "sequence", "hash", "created", "updated", "available")
-"""One whole number each. Moments are milliseconds since 1970; ``available`` is 1 or 0."""
+INTEGERS = ("product", "channel", "sequence", "hash", "created", "updated", "available", "brief")
+"""One whole number each. Moments are milliseconds since 1970; ``available`` is 1 or 0. ``brief`` orders
+documents by the length of their name; no two are alike."""
 
 DECIMALS = ("price", "price_high")
 """One number each, or none."""

@@ -10,8 +10,9 @@ from enum import StrEnum
 from typing import Any
 
 from hub.errors import Invalid, Limit
-from search import condition, cursor, facet, language, ranking, spelling, wanted
+from search import compound, condition, cursor, facet, language, ranking, spelling, wanted
 from search.clause import Both, Clause, Either, Every, Listed, OneOf, Term, names
+from search.compound import Lexicon
 from search.condition import Condition, Ground
 from search.engine import SCORE, Anchor, Ask, Counts, Index, Place, Ranked, Reader, Sort, UnavailableError
 from search.entry import by_name
@@ -27,19 +28,18 @@ __all__ = ["Found", "Hit", "Question", "Step", "UnavailableError", "find"]
 DEEPEST = 10_000
 """How many hits of one question can be paged through."""
 
-STRICT = ("all words", "identifier", "beginning of an identifier", "identifier among the words")
-"""The named clauses of the ranking that what is shown in another order must match one of."""
-
 
 class Step(StrEnum):
     """How a question was answered: the first of these that found something.
 
-    ``ALL_WORDS``: some product has all words (or no words were asked). ``RESPELLED``: a word that no product has was
-    replaced by close ones. ``SOME_WORDS``: no product has all words, these have some. ``BEGINNINGS``: none has any, in
+    ``ALL_WORDS``: some product has all words (or no words were asked): these stand first, then those that have some.
+    ``TAKEN_APART``: so it is once a word that no name or label has is taken for the words that it is made of.
+    ``RESPELLED``: a word that no product has was replaced by close ones. ``SOME_WORDS``: no product has all words, these have some. ``BEGINNINGS``: none has any, in
     these words begin so. ``NOTHING``: nothing was found.
     """
 
     ALL_WORDS = "ALL_WORDS"
+    TAKEN_APART = "TAKEN_APART"
     RESPELLED = "RESPELLED"
     SOME_WORDS = "SOME_WORDS"
     BEGINNINGS = "BEGINNINGS"
@@ -158,6 +158,7 @@ class _Finding:
         self._transport = 0.0
 
     def answer(self, index: Index) -> Found:
+        self._index = index
         with index.reading() as reader:
             if not self._question.text.strip():
                 return self._found(self._ask(reader, Every()), Step.ALL_WORDS)
@@ -167,19 +168,34 @@ class _Finding:
             return self._by_words(reader)
 
     def _by_words(self, reader: Reader) -> Found:
-        text = self._text.respelled(self._spellings)
+        text = compound.widened(self._text.respelled(self._spellings), self._lexicon(reader))
         if self._step is Step.BEGINNINGS:
             return self._found(self._ask(reader, ranking.beginnings(text)), self._step, text)
+        if self._step not in (None, Step.ALL_WORDS) or text.tongues[0] in compound.LINKS:
+            text = compound.parted(text, self._lexicon(reader))
         ranked = self._ranked(reader, ranking.clause(text, self._question.weights))
         if self._step or self._full:
-            return self._found(ranked, self._step or Step.ALL_WORDS, text)
-        better = self._respelled(reader)
+            apart = Step.TAKEN_APART if text.taken_apart else Step.ALL_WORDS
+            return self._found(ranked, self._step or apart, text)
+        return self._otherwise(reader, text, ranked)
+
+    def _otherwise(self, reader: Reader, text: Text, ranked: Ranked) -> Found:
+        """What is nearest where no product has all words, and what was tried."""
+        apart = compound.parted(text, self._lexicon(reader))
+        if apart != text:
+            text, ranked = apart, self._ranked(reader, ranking.clause(apart, self._question.weights))
+            if self._full:
+                return self._found(ranked, Step.TAKEN_APART, text)
+        better = self._respelled(reader, text)
         if better:
             return better
         if ranked.places:
             return self._found(ranked, Step.SOME_WORDS, text)
         ranked = self._ask(reader, ranking.beginnings(text))
         return self._found(ranked, Step.BEGINNINGS if ranked.places else Step.NOTHING, text)
+
+    def _lexicon(self, reader: Reader) -> Lexicon:
+        return Lexicon(self._index, reader, self._question.channel_id, self._text.tongues[0])
 
     def _ranked(self, reader: Reader, query: Clause | None) -> Ranked:
         """The hits, and whether the best one has all words; in another order than by score a question of its own says so."""
@@ -203,12 +219,12 @@ class _Finding:
     def _is_full(self, ranked: Ranked) -> bool:
         return bool(ranked.places) and ranked.places[0].score >= self._question.weights.every
 
-    def _respelled(self, reader: Reader) -> Found | None:
+    def _respelled(self, reader: Reader, text: Text) -> Found | None:
         tongue, channel = self._text.tongues[0], self._question.channel_id
         spellings = spelling.close_words(reader, self._text.plain, channel, tongue)
         if not spellings:
             return None
-        text = self._text.respelled(spellings)
+        text = text.respelled(spellings)
         ranked = self._ranked(reader, ranking.clause(text, self._question.weights))
         if not ranked.places:
             return None
@@ -275,7 +291,7 @@ class _Finding:
 
 def _strict(query: Clause) -> Clause:
     """Only what has all words, or is named by its number; the query as it is where it says neither."""
-    found = [each.clause for each in names(query) if each.name in STRICT]
+    found = [each.clause for each in names(query) if each.name in ranking.STRICT]
     return Either(tuple(found)) if found else query
 
 

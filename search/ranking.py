@@ -6,7 +6,7 @@ counts by its best field (BM25, weighted by the part of the text it stands in), 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from search import analysis, fields, head, identifier, language
@@ -16,6 +16,7 @@ from search.clause import (
     Both,
     Clause,
     Either,
+    Every,
     Named,
     OneOf,
     Phrase,
@@ -23,10 +24,18 @@ from search.clause import (
     Term,
     Times,
     bare,
+    names,
 )
 from search.document import PARTS
+from search.head import Asked
 from search.wanted import Text, Wanted
 from search.weights import SHIPPED, Weights
+
+ALL_WORDS = "all words"
+"""The named clause that what has all words matches."""
+
+STRICT = (ALL_WORDS, "identifier", "beginning of an identifier", "identifier among the words")
+"""The named clauses that what is shown in another order than by rank must match one of."""
 
 LONGEST_BRAND = 3
 """Words of the longest maker's name that is looked for in a question."""
@@ -37,16 +46,21 @@ SHORTEST_BEGINNING = 5
 
 def clause(text: Text, weights: Weights = SHIPPED) -> Clause | None:
     """What finds and ranks products for a text; null where it holds nothing that can be found."""
-    words = [_word(wanted, text, weights) for wanted in text.words]
     joined = _joined_pairs(text, weights)
     each = [
-        Best((word, *joined[place]), weights.tie) if place in joined else word
-        for place, word in enumerate(words)
+        _with(_word(wanted, text, weights), joined.get(place, ()), weights)
+        for place, wanted in enumerate(text.words)
     ]
     found = [*each, *_numbers(text, weights)]
     if not found:
         return None
-    return Both((Either(tuple(found)),), tuple(_tiers(text, each, weights)))
+    return Both((Either(tuple(found)),), tuple(_tiers(text, joined, weights)))
+
+
+def every(text: Text) -> Clause:
+    """What has all words of a text, or is named by its number."""
+    named = [each.clause for each in names(clause(text) or Every()) if each.name in STRICT]
+    return Either(tuple(named))
 
 
 def beginnings(text: Text) -> Clause | None:
@@ -60,26 +74,69 @@ def beginnings(text: Text) -> Clause | None:
     return Both(tuple(words)) if words else None
 
 
+def _with(word: Clause, others: Sequence[Clause], weights: Weights) -> Clause:
+    return Best((word, *others), weights.tie) if others else word
+
+
 def _word(wanted: Wanted, text: Text, weights: Weights) -> Clause:
     """A word in its best field, or what stands for it."""
-    clauses = list(_fields(wanted.word, text.tongues, weights))
-    for other in wanted.others:
-        parts = [Best(tuple(_fields(word, text.tongues, weights)), weights.tie) for word in other]
-        clauses.append(Named(f"synonym: {' '.join(other)}", Both(tuple(parts))))
-    for word in wanted.respelled:
-        close = Best(tuple(_fields(word, text.tongues, weights)), weights.tie)
-        clauses.append(Named(f"spelling: {word}", Times(close, weights.respelled)))
-    tongue = text.tongues[0]
-    one = Term("joined", f"{tongue}:{analysis.term(wanted.word, tongue)}")
-    clauses.append(Named(f"joined: {wanted.word}", Always(one, weights.joined)))
+    clauses = [*_fields(wanted.word, text.tongues, weights), *_standing_for(wanted, text, weights)]
+    if wanted.parts:
+        parts = tuple(_word(part, text, weights) for part in wanted.parts)
+        # Of a word that nothing has, some parts are better than nothing.
+        some = Either(parts) if wanted.unknown else Both(parts)
+        clauses.append(Named(_parts_name(wanted), Times(some, weights.parted)))
     return Best(tuple(clauses), weights.tie)
 
 
-def _fields(word: str, tongues: tuple[str, ...], weights: Weights) -> Iterator[Clause]:
+def _having(wanted: Wanted, text: Text, weights: Weights, parts: Sequence[str] = PARTS) -> Clause:
+    """What has a word in one of the parts of its texts, for those of whom nothing else is asked."""
+    clauses = [
+        *_fields(wanted.word, text.tongues, weights, parts),
+        *_standing_for(wanted, text, weights, parts),
+    ]
+    if wanted.parts and wanted.unknown:
+        clauses.append(Both(tuple(_having(part, text, weights, parts) for part in wanted.parts)))
+    return Best(tuple(clauses))
+
+
+def _parts_name(wanted: Wanted) -> str:
+    return f"parts: {' '.join(part.word for part in wanted.parts)}"
+
+
+def _standing_for(
+    wanted: Wanted, text: Text, weights: Weights, parts: Sequence[str] = PARTS
+) -> Iterator[Clause]:
+    for other in wanted.others:
+        said = [Best(tuple(_fields(word, text.tongues, weights, parts)), weights.tie) for word in other]
+        yield Named(f"synonym: {' '.join(other)}", Both(tuple(said)))
+    for word in wanted.respelled:
+        close = Best(tuple(_fields(word, text.tongues, weights, parts)), weights.tie)
+        yield Named(f"spelling: {word}", Times(close, weights.respelled))
+    tongue = text.tongues[0]
+    one = Term("joined", f"{tongue}:{analysis.term(wanted.word, tongue)}")
+    yield Named(f"joined: {wanted.word}", Always(one, weights.joined))
+    if wanted.compounds:
+        # One score for all: the rarest compound is not the best.
+        named = (
+            Always(
+                OneOf(fields.text(part, tongue), wanted.compounds),
+                weights.compound * getattr(weights, part) / weights.title,
+            )
+            for part in PARTS[:2]
+        )
+        yield Named(f"compound: {wanted.word}", Best(tuple(named)))
+
+
+def _fields(
+    word: str, tongues: tuple[str, ...], weights: Weights, parts: Sequence[str] = PARTS
+) -> Iterator[Clause]:
     for tongue in tongues:
-        for part in PARTS:
+        for part in parts:
             term = Term(fields.text(part, tongue), analysis.term(word, tongue))
             yield Named(f"{part}: {word}", Times(term, getattr(weights, part)))
+    if parts is not PARTS:
+        return
     code = Term(fields.CODES, analysis.term(word, language.UNSTEMMED))
     yield Named(f"codes: {word}", Times(code, weights.codes))
 
@@ -110,20 +167,47 @@ def _numbers(text: Text, weights: Weights) -> Iterator[Clause]:
         yield Named("identifier among the words", part)
 
 
-def _tiers(text: Text, words: list[Clause], weights: Weights) -> Iterator[Clause]:
-    if not words:
+def _tiers(text: Text, joined: Mapping[int, Sequence[Clause]], weights: Weights) -> Iterator[Clause]:
+    if not text.words:
         return
-    yield Named("all words", Always(Both(tuple(map(bare, words))), weights.every))
     tongue = text.tongues[0]
-    wanted = head.asked(text.said, tongue)
+    purpose = head.asked(text.said, tongue)
+    wanted = _heads(text, purpose)
+    having = [
+        _with(_needed(each, text, purpose, weights), joined.get(place, ()), weights)
+        for place, each in enumerate(text.words)
+    ]
+    yield Named(ALL_WORDS, Always(Both(tuple(map(bare, having))), weights.every))
     if wanted:
-        yield Named("head noun", Always(Term("heads", wanted), weights.head))
-        yield Named("kind", Always(Term("kinds", wanted), weights.kind))
+        yield Named("head noun", Always(OneOf("heads", wanted), weights.head))
+        yield Named("kind", Always(OneOf("kinds", wanted), weights.kind))
     yield Named("brand", Always(OneOf("brands", tuple(_brands(text.plain))), weights.brand))
-    if len(words) > 1:
+    if len(text.words) > 1:
         terms = tuple(analysis.term(word, tongue) for word in text.plain)
         yield Named("phrase", Always(Phrase(fields.text("title", tongue), terms), weights.phrase))
-    yield Named("exact form", Always(Both(tuple(_exact(text.plain))), weights.exact))
+    yield Named("exact form", Either(tuple(_exact(text.plain, weights))))
+
+
+def _needed(wanted: Wanted, text: Text, purpose: Asked | None, weights: Weights) -> Clause:
+    """What has a word. Who asks for cups for espresso is not served by coffee whose description speaks of cups."""
+    if purpose is None or not purpose.said or wanted.word != purpose.word:
+        return _having(wanted, text, weights)
+    terms = _heads(text, purpose)
+    named = _having(wanted, text, weights, PARTS[:2])
+    return Best((named, OneOf("heads", terms), OneOf("kinds", terms)))
+
+
+def _heads(text: Text, purpose: Asked | None) -> tuple[str, ...]:
+    """What a question is for, as heads are kept: the noun, what it was corrected to, and compounds that end in it."""
+    if purpose is None:
+        return ()
+    tongue = text.tongues[0]
+    wanted = next((each for each in text.words if each.word == purpose.word), Wanted(purpose.word))
+    nouns = [wanted, *wanted.parts[-1:]]
+    words = [wanted.word, *wanted.respelled, *(part.word for part in wanted.parts[-1:])]
+    terms = [analysis.term(word, tongue) for word in words]
+    terms += [term for noun in nouns for term in noun.compounds]
+    return tuple(dict.fromkeys(f"{tongue}:{term}" for term in terms))
 
 
 def _brands(words: list[str]) -> Iterator[str]:
@@ -132,7 +216,8 @@ def _brands(words: list[str]) -> Iterator[str]:
             yield identifier.normal("".join(words[start : start + length]))
 
 
-def _exact(words: list[str]) -> Iterator[Clause]:
+def _exact(words: list[str], weights: Weights) -> Iterator[Clause]:
+    """Each word as it was typed: what has its form stands before what only has its stem."""
     for word in words:
         forms = (Term(fields.text(part, language.UNSTEMMED), analysis.plain(word)) for part in PARTS[:2])
-        yield Either(tuple(forms))
+        yield Always(Either(tuple(forms)), weights.exact / len(words))

@@ -116,9 +116,14 @@ class TantivyReader:
         hits = searcher.search(Query.boolean_query([(Occur.Must, part) for part in parts]), limit=1).hits
         return orjson.loads(_content(searcher, hits[0][1])) if hits else None
 
-    def words(self, prefix: str, size: int) -> list[tuple[str, int]]:
-        """The terms of ``vocabulary`` that begin so, the most frequent first."""
-        return self.index.searcher().terms_with_prefix("vocabulary", prefix, None, size)
+    def words(self, prefix: str, size: int, field: str = "vocabulary") -> list[tuple[str, int]]:
+        """The terms of a field that begin so, the most frequent first."""
+        return self.index.searcher().terms_with_prefix(field, prefix, None, size)
+
+    def held(self, field: str, terms: Collection[str]) -> set[str]:
+        """Those of the terms that a field has."""
+        searcher = self.index.searcher()
+        return {term for term in terms if searcher.doc_freq(field, term)}
 
     def similar(self, sought: Mapping[str, int], fixed: int) -> Mapping[str, Sequence[str]]:
         """Terms of ``vocabulary`` close to terms that are not in it: those that begin alike are compared one by one."""

@@ -15,7 +15,7 @@ from search.document import fingerprint
 TERMS = "terms"
 """The name of the tokenizer: texts come as terms with spaces between them."""
 
-RULES = 3
+RULES = 4
 """Raised by hand when documents become fields in another way."""
 
 SORT_PARTS = 3
@@ -35,7 +35,9 @@ def schema() -> tantivy.Schema:
     for name in fields.TEXTS:
         builder.add_text_field(name, tokenizer_name=TERMS)
     for name in fields.KEYWORDS:
-        builder.add_text_field(name, tokenizer_name="raw", index_option="basic", fast=name != "vocabulary")
+        builder.add_text_field(
+            name, tokenizer_name="raw", index_option="basic", fast=name not in fields.WORDS
+        )
     for name in (*fields.KEYED, *fields.NUMBERED, *fields.ORDERED):
         builder.add_json_field(name, tokenizer_name="raw", index_option="basic", fast=True)
     # Signed fields: deleting by a term of an unsigned one finds nothing in tantivy-py 0.27.

@@ -26,12 +26,17 @@ LONGEST_PHRASE = 6
 class Wanted:
     """One word of a question. ``others``: what may stand for it, each one or more words.
 
-    ``respelled``: close words of the catalogue, for one that is not in it.
+    ``respelled``: close words of the catalogue, for one that is not in it. ``compounds``: terms of words whose last part it
+    is, or which it makes with another of the question. ``parts``: the words that it is made of; where it is ``unknown``, they
+    count as the word.
     """
 
     word: str
     others: tuple[tuple[str, ...], ...] = ()
     respelled: tuple[str, ...] = ()
+    compounds: tuple[str, ...] = ()
+    parts: tuple[Wanted, ...] = ()
+    unknown: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,11 @@ class Text:
     def plain(self) -> list[str]:
         """The words as they were typed."""
         return [wanted.word for wanted in self.words]
+
+    @property
+    def taken_apart(self) -> dict[str, list[str]]:
+        """The words that no product has in its name or labels, with the parts that were searched in their place."""
+        return {wanted.word: [part.word for part in wanted.parts] for wanted in self.words if wanted.unknown}
 
     def respelled(self, spellings: Mapping[str, Sequence[str]]) -> Text:
         """The same with close words for those that are named."""

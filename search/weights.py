@@ -18,7 +18,8 @@ class Weights:
     ``every``: the product has all words. ``head``: it is what the question is for, by its name; ``kind``: by its product
     type or category. ``brand``: of the maker that is
     named. ``phrase``: its name has the words side by side. ``exact``: it has them in the form that was typed.
-    ``joined``: it writes two words as one, or one as two. ``respelled``: the share that a corrected word counts.
+    ``joined``: it writes two words as one, or one as two. ``compound``: its name has a compound that ends in the word.
+    ``parted``: the share that the parts of a compound count. ``respelled``: the share that a corrected word counts.
     """
 
     title: float = 5.0
@@ -37,6 +38,8 @@ class Weights:
     phrase: float = 15.0
     exact: float = 10.0
     joined: float = 5.0
+    compound: float = 3.0
+    parted: float = 0.5
     respelled: float = 0.5
 
 

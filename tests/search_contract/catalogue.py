@@ -235,5 +235,10 @@ def fill(database: Database) -> dict[str, int]:
                 ),
                 {"pieces": pieces, "sku": f"SKU-{slug}"},
             )
+    return ids(database)
+
+
+def ids(database: Database) -> dict[str, int]:
+    """The products' ids by slug."""
     with database.read() as tx:
         return {row[0]: row[1] for row in tx.execute(sa.text("SELECT slug, id FROM product"))}
