@@ -7,6 +7,7 @@ stored. Events are not part of what the hub keeps of the shop: the feed has none
 from __future__ import annotations
 
 import re
+import unicodedata
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,6 +36,9 @@ POPULAR_SESSIONS = 3
 MOST_POPULAR = 5_000
 """Queries of one channel and locale that are offered."""
 
+CONTROLS = ("Cc", "Cs", "Co", "Cn")
+"""Kinds of characters that nobody types and no report can show."""
+
 _EMAIL = re.compile(r"\S+@\S+")
 _NUMBER = re.compile(rf"\+?\d(?:[\s./()-]*\d){{{LONGEST_NUMBER - 1},}}")
 
@@ -42,7 +46,8 @@ _NUMBER = re.compile(rf"\+?\d(?:[\s./()-]*\d){{{LONGEST_NUMBER - 1},}}")
 class SearchEvent(Base):
     """One event. ``query_id``: the answer of search that it is about; the other columns as far as the kind has them.
 
-    ``query``: the words, in one form; ``results``: how many there were. ``position``: where the product stood, from 1 on.
+    ``query``: the words, in one form; ``results``: how many there were; null where that is not
+    known, or filters left none, which says nothing of the words. ``position``: where the product stood, from 1 on.
     ``key``: the sender's, so that an event that is sent twice counts once.
     """
 
@@ -99,8 +104,19 @@ def new_id() -> str:
 
 def covered(text: str) -> str:
     """A query as it is kept: one form, cut, with addresses and long numbers covered. A GTIN is nobody's: it stays."""
-    said = " ".join(_EMAIL.sub("[e-mail]", text.replace("\0", " ")).split())[:LONGEST_QUERY].lower()
+    shown = "".join(" " if unicodedata.category(each) in CONTROLS else each for each in text)
+    said = " ".join(_EMAIL.sub("[e-mail]", shown).split())[:LONGEST_QUERY].lower()
     return _NUMBER.sub(_cover, said)
+
+
+def says_nothing(text: str) -> bool:
+    """Whether a query holds no letter and no digit: it was not asked of the shop's range, and tells nothing of it."""
+    return not any(each.isalnum() for each in text)
+
+
+def counted(text: str, results: int | None, *, filtered: bool) -> int | None:
+    """How many results count for a query; null where none were found and its words are not to blame."""
+    return None if results == 0 and (filtered or says_nothing(text)) else results
 
 
 def _cover(found: re.Match[str]) -> str:

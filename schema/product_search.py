@@ -5,8 +5,9 @@ A page is in the order of the ranks. What the index names and the viewer may not
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from graphql import GraphQLError
 
@@ -21,6 +22,8 @@ from search.engine import UnavailableError
 if TYPE_CHECKING:
     from schema.context import Context, Scope
     from schema.ordinary import Listed
+
+T = TypeVar("T")
 
 DESCRIPTION = (
     "Words to search for, best hits first: names, texts, attributes, numbers such as SKU and GTIN, in the locale of the "
@@ -103,7 +106,17 @@ async def answered(
 ) -> query.Found:
     """What the index finds. Raises ``GraphQLError`` with the code SEARCH_UNAVAILABLE while it does not answer."""
     index = context.extras["search"]
+    return await _asked(lambda: query.find(index, question, first=first, after=after))
+
+
+async def having_all_words(context: Context, question: query.Question, found: query.Found) -> int:
+    """How many of what was found have all words. Raises as ``answered``."""
+    index = context.extras["search"]
+    return await _asked(lambda: query.having_all_words(index, question, found))
+
+
+async def _asked(work: Callable[[], T]) -> T:
     try:
-        return await ASKING.ask(lambda: query.find(index, question, first=first, after=after))
+        return await ASKING.ask(work)
     except UnavailableError as down:
         raise GraphQLError(str(down), extensions={"code": "SEARCH_UNAVAILABLE"}) from down

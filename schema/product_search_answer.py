@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -46,7 +46,13 @@ class SearchStep(Enum):
     """How a search was answered."""
 
     ALL_WORDS = strawberry.enum_value(
-        "ALL_WORDS", description="Some product has all words, or no words were asked."
+        "ALL_WORDS",
+        description="Some product has all words: such stand first, and total.allWords counts them; those behind have some. "
+        "Or no words were asked.",
+    )
+    TAKEN_APART = strawberry.enum_value(
+        "TAKEN_APART",
+        description="As ALL_WORDS, once a word that no name or label has is taken for the words it is made of: see takenApart.",
     )
     RESPELLED = strawberry.enum_value(
         "RESPELLED", description="A word that no product has was replaced by close ones: see spellings."
@@ -60,12 +66,27 @@ class SearchStep(Enum):
     NOTHING = strawberry.enum_value("NOTHING", description="Nothing was found.")
 
 
+Having = Callable[[], Awaitable[int]]
+"""Counts the hits that have all words."""
+
+
+async def _all_words(root: strawberry.Parent[SearchTotal]) -> int:
+    return await root.having()
+
+
 @strawberry.type(description="How many products a search finds.")
 class SearchTotal:
     """How many products a search finds."""
 
+    having: strawberry.Private[Having]
+
     count: int = strawberry.field(description="So many, or at least so many.")
     accuracy: SearchTotalAccuracy = strawberry.field(description="Which of the two.")
+    all_words: int = strawberry.field(
+        resolver=_all_words,
+        description="How many of them have all words, or the number that was typed; they stand first, and the others have "
+        "some of the words. Without words all of them. Counted where it is asked for, as accurately as count.",
+    )
 
 
 @strawberry.type(
@@ -76,6 +97,16 @@ class SearchSpelling:
 
     word: str = strawberry.field(description="The word as it was typed.")
     closest: list[str] = strawberry.field(description="The close words, the closest first.")
+
+
+@strawberry.type(
+    description="A word that no name or label has, and the words it is made of, which were searched."
+)
+class SearchParts:
+    """A word that was taken apart."""
+
+    word: str = strawberry.field(description="The word as it was typed.")
+    parts: list[str] = strawberry.field(description="Its parts in order.")
 
 
 @strawberry.type(description="Where a text of a hit says what was searched.")
@@ -191,6 +222,9 @@ class ProductSearchConnection:
         description="The query with the closest spellings in it, which is what was searched; null where nothing was corrected."
     )
     spellings: list[SearchSpelling] = strawberry.field(description="The words that were corrected.")
+    taken_apart: list[SearchParts] = strawberry.field(
+        description="The words that no name or label has, and the known words that they are made of."
+    )
     notice: str | None = strawberry.field(
         description="A sentence where the query holds nothing to search for; otherwise null."
     )
@@ -210,15 +244,21 @@ class ProductSearchConnection:
     )
 
 
-def total(found: query.Found) -> SearchTotal:
+def total(found: query.Found, having: Having) -> SearchTotal:
     """The total."""
     accuracy = SearchTotalAccuracy.EXACT if found.exact else SearchTotalAccuracy.AT_LEAST
-    return SearchTotal(count=found.total, accuracy=accuracy)
+    return SearchTotal(having=having, count=found.total, accuracy=accuracy)
 
 
 def spellings(found: query.Found) -> list[SearchSpelling]:
     """The words that were corrected."""
     return [SearchSpelling(word=word, closest=close) for word, close in found.spellings.items()]
+
+
+def taken_apart(found: query.Found) -> list[SearchParts]:
+    """The words that were taken apart."""
+    made_of = found.text.taken_apart if found.text else {}
+    return [SearchParts(word=word, parts=parts) for word, parts in made_of.items()]
 
 
 def did_you_mean(text: str, found: query.Found) -> str | None:

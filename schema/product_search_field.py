@@ -126,7 +126,10 @@ class Search:
         async def facets() -> list[SearchFacet]:
             return await self._facets(conditions, found, wishes, [node.__dict__ for node in nodes if node])
 
-        return self._connection(found, nodes, facets)
+        async def having() -> int:
+            return await product_search.having_all_words(self.context, question, found)
+
+        return self._connection(found, nodes, facets, having)
 
     async def _conditions(self) -> AllOf:
         wanted = self.wanted
@@ -234,7 +237,7 @@ class Search:
         return [each for each in told if _tells(each, found.total)]
 
     def _connection(
-        self, found: query.Found, nodes: list[Any], facets: answers.Facets
+        self, found: query.Found, nodes: list[Any], facets: answers.Facets, having: answers.Having
     ) -> ProductSearchConnection:
         scored = bool(self.wanted.text.strip()) and self._order()[0] == "relevance"
         edges = answers.edges(found, nodes, self.scope, explained=self.wanted.explain, scored=scored)
@@ -248,10 +251,11 @@ class Search:
                 start_cursor=found.hits[0].cursor if found.hits else None,
                 end_cursor=found.hits[-1].cursor if found.hits else None,
             ),
-            total=answers.total(found),
+            total=answers.total(found, having),
             step=SearchStep(found.step.value),
             did_you_mean=answers.did_you_mean(self.wanted.text, found),
             spellings=answers.spellings(found),
+            taken_apart=answers.taken_apart(found),
             notice=found.notice,
             query_id=self._noted(found),
             redirect=redirect(found.redirect),
@@ -266,7 +270,13 @@ class Search:
         if recorder is None or self.wanted.paging.after is not None:
             return search_event.new_id()
         place = (self.channel_id, product_search.locale(self.scope))
-        number: str = recorder.query(self.wanted.text, *place, found.total, self.wanted.session)
+        number: str = recorder.query(
+            self.wanted.text,
+            *place,
+            found.total,
+            self.wanted.session,
+            filtered=self.wanted.filter is not None,
+        )
         return number
 
 

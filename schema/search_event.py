@@ -65,6 +65,10 @@ class SearchEventInput:
         description="For QUERY: the words. The hub notes its own queries itself.", default=None
     )
     results: int | None = strawberry.field(description="For QUERY: how many hits there were.", default=None)
+    filtered: bool | None = strawberry.field(
+        description="For QUERY: whether filters narrowed it. Then no hits are no fault of the words, and are not reported as such.",
+        default=None,
+    )
     session: str | None = strawberry.field(
         description="Anything that is the same during a visit and says nothing of the visitor; only a keyed hash is kept.",
         default=None,
@@ -179,7 +183,7 @@ def _checked(context: Context, given: SearchEventInput) -> Json:
         "product_id": product,
         "position": _count(given.position, "position", 1),
         "query": search_event.covered(given.query or "") if query else None,
-        "results": _count(given.results, "results", 0) if query else None,
+        "results": _results(given) if query else None,
         "session": search_event.session_hash(context.extras["secret"], given.session),
         "at": _moment(given.at),
         "key": None if key is None else f"{context.viewer.token_id or 0}:{key}",
@@ -192,6 +196,11 @@ def _text(given: str | None, name: str) -> str | None:
     if not 0 < len(given) <= LONGEST_KEY or "\0" in given:
         raise Invalid(f"{name} has 1 to {LONGEST_KEY} characters, and no U+0000.", (name,))
     return given
+
+
+def _results(given: SearchEventInput) -> int | None:
+    results = _count(given.results, "results", 0)
+    return search_event.counted(given.query or "", results, filtered=bool(given.filtered))
 
 
 def _count(given: int | None, name: str, least: int) -> int | None:

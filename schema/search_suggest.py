@@ -173,7 +173,7 @@ def _find(index: Index, asked: Typed, seen: Seen, names: Mapping[str, Names], si
                 matched = {kind: each.beginning(asked.sought) for kind, each in names.items()}
                 found = suggest.products(reader, asked, seen, size)
         keys = {field: [name.key for name in matched[kind]] for kind, field in FIELDS.items()}
-        return _Found(asked, found, matched, suggest.counted(reader, seen, keys))
+        return _Found(asked, found, matched, suggest.counted(index, reader, seen, keys))
 
 
 async def _told(context: Context, scope: Scope, found: _Found, size: int) -> SearchSuggestions:

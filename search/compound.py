@@ -6,15 +6,14 @@ each question, so that it stays right as the shop grows, and needs no dictionary
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations, pairwise, permutations
-from threading import Lock
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from search import analysis, entry
+from search.kept import Kept
 from search.wanted import Text, Wanted
 
 if TYPE_CHECKING:
@@ -43,11 +42,6 @@ MOST_COMPOUNDS = 100
 
 MOST_JOINED = 6
 """Words of a question that are put together in pairs."""
-
-KEPT_SECONDS = 10.0
-"""How long what the index said of a word is remembered: so much later a new word counts."""
-
-MOST_KEPT = 50_000
 
 
 class Lexicon:
@@ -89,36 +83,12 @@ class Lexicon:
         return [each for each in said[name] if each != term][:MOST_COMPOUNDS]
 
 
-T = TypeVar("T")
-
-
-class _Kept(Generic[T]):
-    """What was said lately, by name. Threads share it."""
-
-    def __init__(self) -> None:
-        self._said: dict[str, tuple[float, T]] = {}
-        self._lock = Lock()
-
-    def recalled(self, names: Iterable[str]) -> dict[str, T]:
-        oldest = time.monotonic() - KEPT_SECONDS
-        found = ((name, self._said.get(name)) for name in names)
-        return {name: each[1] for name, each in found if each and each[0] > oldest}
-
-    def kept(self, said: dict[str, T]) -> dict[str, T]:
-        now = time.monotonic()
-        with self._lock:
-            if len(self._said) + len(said) > MOST_KEPT:
-                self._said.clear()
-            self._said.update({name: (now, each) for name, each in said.items()})
-        return said
-
-
 @dataclass(frozen=True)
 class _Memory:
     """What one index said of words."""
 
-    known: _Kept[bool] = field(default_factory=_Kept)
-    endings: _Kept[list[str]] = field(default_factory=_Kept)
+    known: Kept[bool] = field(default_factory=Kept)
+    endings: Kept[list[str]] = field(default_factory=Kept)
 
 
 _memories: WeakKeyDictionary[Index, _Memory] = WeakKeyDictionary()

@@ -169,13 +169,15 @@ def _words(document: Document) -> Iterator[tuple[str, set[str]]]:
 def _begins(document: Document) -> Iterator[str]:
     """The first letters of the words of names."""
     for locale, name in document.names.items():
-        tongue = language.of(locale)
-        for place, word in enumerate(analysis.words(name)):
-            plain = analysis.plain(word.text)
-            for length in range(1, min(len(plain), LONGEST_BEGINNING) + 1):
-                yield beginning(tongue, plain[:length], first=False)
-                if place == 0:
-                    yield beginning(tongue, plain[:length], first=True)
+        # Staff who name no locale look through all of them.
+        tongues = {language.of(locale)} | ({language.UNSTEMMED} if document.channel_id is None else set())
+        for tongue in tongues:
+            for place, word in enumerate(analysis.words(name)):
+                plain = analysis.plain(word.text)
+                for length in range(1, min(len(plain), LONGEST_BEGINNING) + 1):
+                    yield beginning(tongue, plain[:length], first=False)
+                    if place == 0:
+                        yield beginning(tongue, plain[:length], first=True)
 
 
 def _order(document: Document) -> dict[str, str]:

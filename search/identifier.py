@@ -25,3 +25,11 @@ def asked(text: str) -> tuple[str, ...]:
     whole = normal(text)
     padded = whole.zfill(GTIN_LENGTH) if whole.isascii() and whole.isdigit() else whole
     return tuple(dict.fromkeys(form for form in (whole, padded) if form))
+
+
+def begun(text: str) -> tuple[str, ...]:
+    """How an identifier may begin of which the beginning was typed. A GTIN of 8, 12 or 13 digits is kept with zeros before it."""
+    start = normal(text)
+    if not (start.isascii() and start.isdigit()):
+        return (start,)
+    return tuple("0" * zeros + start for zeros in (0, 1, 2, 6))

@@ -23,7 +23,7 @@ from search.rule import NONE, Applied, Redirect, Rules
 from search.wanted import Steering, Text
 from search.weights import SHIPPED, Weights
 
-__all__ = ["Found", "Hit", "Question", "Step", "UnavailableError", "find"]
+__all__ = ["Found", "Hit", "Question", "Step", "UnavailableError", "find", "having_all_words"]
 
 DEEPEST = 10_000
 """How many hits of one question can be paged through."""
@@ -126,6 +126,18 @@ def find(index: Index, question: Question, *, first: int, after: str | None = No
     return _Finding(question, first, after).answer(index)
 
 
+def having_all_words(index: Index, question: Question, found: Found) -> int:
+    """How many of the hits that were found have all words, or the number that was typed; all of them without words.
+
+    Where totals are lower bounds, so is this. Raises as ``find``.
+    """
+    if found.text is None:
+        return found.total
+    if found.step in (Step.SOME_WORDS, Step.BEGINNINGS, Step.NOTHING):
+        return 0
+    return _Finding(question, 0, None).having_all_words(index, found.text)
+
+
 def check(question: Question) -> None:
     """Raises what ``find`` would for a question that cannot be asked so; the index is not asked."""
     _Finding(question, 0, None)
@@ -166,6 +178,12 @@ class _Finding:
                 notice = "The text holds no letter and no digit: there is nothing to search for."
                 return Found((), 0, has_next=False, step=Step.NOTHING, text=self._text, notice=notice)
             return self._by_words(reader)
+
+    def having_all_words(self, index: Index, text: Text) -> int:
+        """How many hits have all words of a text that was searched."""
+        filters = (*self._filters, *self._chosen.values())
+        with index.reading() as reader:
+            return reader.ask(Ask(ranking.every(text), filters=filters, size=0)).total
 
     def _by_words(self, reader: Reader) -> Found:
         text = compound.widened(self._text.respelled(self._spellings), self._lexicon(reader))

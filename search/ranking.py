@@ -96,7 +96,10 @@ def _having(wanted: Wanted, text: Text, weights: Weights, parts: Sequence[str] =
         *_standing_for(wanted, text, weights, parts),
     ]
     if wanted.parts and wanted.unknown:
-        clauses.append(Both(tuple(_having(part, text, weights, parts) for part in wanted.parts)))
+        *first, last = wanted.parts
+        # The last part is the thing: a text that only speaks of cups makes no coffee cup.
+        named = _having(last, text, weights, PARTS[:2])
+        clauses.append(Both((*(_having(part, text, weights, parts) for part in first), named)))
     return Best(tuple(clauses))
 
 
@@ -161,7 +164,8 @@ def _numbers(text: Text, weights: Weights) -> Iterator[Clause]:
         yield Named("identifier", whole)
         start = text.identifiers[0]
         if len(start) >= SHORTEST_BEGINNING and any(letter.isdigit() for letter in start):
-            yield Named("beginning of an identifier", Always(Prefix("identifiers", start), weights.begun))
+            begun = Either(tuple(Prefix("identifiers", each) for each in identifier.begun(start)))
+            yield Named("beginning of an identifier", Always(begun, weights.begun))
     if text.numbers:
         part = Always(OneOf("identifiers", text.numbers), weights.numbered)
         yield Named("identifier among the words", part)
@@ -185,7 +189,7 @@ def _tiers(text: Text, joined: Mapping[int, Sequence[Clause]], weights: Weights)
     if len(text.words) > 1:
         terms = tuple(analysis.term(word, tongue) for word in text.plain)
         yield Named("phrase", Always(Phrase(fields.text("title", tongue), terms), weights.phrase))
-    yield Named("exact form", Either(tuple(_exact(text.plain, weights))))
+    yield Named("exact form", Always(Both(tuple(_exact(text.plain))), weights.exact))
 
 
 def _needed(wanted: Wanted, text: Text, purpose: Asked | None, weights: Weights) -> Clause:
@@ -216,8 +220,8 @@ def _brands(words: list[str]) -> Iterator[str]:
             yield identifier.normal("".join(words[start : start + length]))
 
 
-def _exact(words: list[str], weights: Weights) -> Iterator[Clause]:
-    """Each word as it was typed: what has its form stands before what only has its stem."""
+def _exact(words: list[str]) -> Iterator[Clause]:
+    """Words as they were typed: what has their form stands before what only has their stems."""
     for word in words:
         forms = (Term(fields.text(part, language.UNSTEMMED), analysis.plain(word)) for part in PARTS[:2])
-        yield Always(Either(tuple(forms)), weights.exact / len(words))
+        yield Either(tuple(forms))

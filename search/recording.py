@@ -35,11 +35,21 @@ class Recorder:
         self._thread: Thread | None = None
 
     def query(
-        self, text: str, channel_id: int | None, locale: str | None, results: int, session: str | None
+        self,
+        text: str,
+        channel_id: int | None,
+        locale: str | None,
+        results: int,
+        session: str | None,
+        *,
+        filtered: bool = False,
     ) -> str:
-        """Note what was asked and how much was found; gives what events call the answer. Staff's questions are not noted."""
+        """Note what was asked and how much was found; gives what events call the answer.
+
+        Neither staff's questions are noted nor those without a letter or digit. ``filtered``: filters narrowed it.
+        """
         number = search_event.new_id()
-        if channel_id is None or not text.strip() or random.random() >= self._share:  # noqa: S311 - a sample
+        if channel_id is None or search_event.says_nothing(text) or random.random() >= self._share:  # noqa: S311 - a sample
             return number
         row: Json = {
             "kind": "query",
@@ -47,7 +57,7 @@ class Recorder:
             "channel_id": channel_id,
             "locale": locale,
             "query": search_event.covered(text),
-            "results": results,
+            "results": search_event.counted(text, results, filtered=filtered),
             "session": search_event.session_hash(self._secret, session),
         }
         self._add(row)

@@ -11,31 +11,35 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from html import escape
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 from hub.errors import Limit
 from search import analysis, entry, fields, identifier, language
-from search.clause import Always, Both, Clause, Either, Every, Listed, Named, OneOf, Prefix, Term, Times
-from search.engine import SCORE, Ask, Sort, TermsFacet
+from search.clause import Both, Clause, Either, Every, Listed, Prefix, Term
+from search.document import PARTS
+from search.engine import Ask, Sort, TermsFacet
 from search.highlight import CLOSE, OPEN
+from search.kept import Kept
 from search.spelling import LONG, SHORTEST, distance
-from search.weights import SHIPPED
 
 if TYPE_CHECKING:
-    from search.engine import Reader
+    from search.engine import Index, Reader
 
 LONGEST_TEXT = 200
 MOST_WORDS = 12
-SHORTEST_NUMBER = 4
+SHORTEST_NUMBER = 3
 """Letters and digits after which the beginning of a number is looked for."""
 
 MOST_CLOSE = 2_000
 """Words of the catalogue that a word with a slip is compared with."""
 
 MOST_CHECKED = 60
-"""Names whose hits are counted."""
+"""Names whose hits are counted for a moment that is not now."""
 
-SAYS_MUCH = 4
-"""Letters of the last word from which on hits are ranked."""
+MOST_COUNTED = 10_000
+"""Categories or makers whose hits are counted at once."""
+
+BRIEF = Sort("brief")
 
 RIGHT = 2
 """First letters that are taken to be right where the rest has a slip."""
@@ -143,23 +147,57 @@ class Seen:
 
 
 def products(reader: Reader, asked: Typed, seen: Seen, size: int) -> list[int]:
-    """The products whose names have the words: the best first, or by name while the last word says little yet.
+    """The products that may be meant: by their number, by how their name begins, by any word of it, then by their labels.
 
-    So many begin with a letter or two, all alike, that ranking them would cost much and tell nothing.
+    Of equals the one with the shortest name stands first. Labels are asked only where no name has the words.
     """
-    sort = SCORE if len(asked.last) >= SAYS_MUCH else Sort("order", entry.by_name(seen.locale or "*"))
-    ask = Ask(_clause(asked, seen.tongue), filters=seen.filters, sort=sort, size=size)
-    return [place.product_id for place in reader.ask(ask).places]
+    found: list[int] = []
+    for clause in _ways(asked, seen.tongue):
+        ask = Ask(clause, filters=seen.filters, sort=BRIEF, size=size)
+        found += [each.product_id for each in reader.ask(ask).places if each.product_id not in found]
+        if len(found) >= size:
+            return found[:size]
+    if found or len(asked.last) < SHORTEST:
+        return found
+    ask = Ask(_labelled(asked, seen.tongue), filters=seen.filters, sort=BRIEF, size=size)
+    return [each.product_id for each in reader.ask(ask).places]
 
 
-def counted(reader: Reader, seen: Seen, found: Mapping[str, Sequence[str]]) -> dict[str, dict[str, int]]:
-    """Of the values of fields: how many products that may be seen have each."""
-    wanted = {name: tuple(keys)[:MOST_CHECKED] for name, keys in found.items() if keys}
-    if not wanted:
+_counts: WeakKeyDictionary[Index, Kept[dict[str, int]]] = WeakKeyDictionary()
+
+
+def counted(
+    index: Index, reader: Reader, seen: Seen, found: Mapping[str, Sequence[str]]
+) -> dict[str, dict[str, int]]:
+    """Of the values of fields: how many products that may be seen have each; as of some seconds ago, but for a given moment."""
+    if seen.moment is not None:
+        return _counted(reader, seen, {name: tuple(keys)[:MOST_CHECKED] for name, keys in found.items()})
+    kept = _counts.setdefault(index, Kept())
+    names = {name: f"{seen.channel_id or 0}:{name}" for name in found}
+    said = kept.recalled(names.values())
+    missing = {name: None for name in found if found[name] and names[name] not in said}
+    if missing:
+        fresh = _counted(reader, seen, missing)
+        said |= kept.kept({names[name]: counts for name, counts in fresh.items()})
+    return {
+        name: {key: said[names[name]][key] for key in keys if key in said[names[name]]}
+        for name, keys in found.items()
+        if keys
+    }
+
+
+def _counted(
+    reader: Reader, seen: Seen, wanted: Mapping[str, tuple[str, ...] | None]
+) -> dict[str, dict[str, int]]:
+    """``wanted``: by field which values to count; null for all."""
+    facets = {
+        name: TermsFacet(name, None, MOST_COUNTED if keys is None else len(keys), keys)
+        for name, keys in wanted.items()
+        if keys is None or keys
+    }
+    if not facets:
         return {}
-    either = Either(tuple(OneOf(name, keys) for name, keys in wanted.items()))
-    facets = {name: TermsFacet(name, None, len(keys), keys) for name, keys in wanted.items()}
-    ranked = reader.ask(Ask(Every(), filters=(*seen.filters, either), facets=facets, size=0))
+    ranked = reader.ask(Ask(Every(), filters=seen.filters, facets=facets, size=0))
     return {
         name: {bucket.value: bucket.count for bucket in counts.buckets if bucket.value and bucket.count}
         for name, counts in ranked.facets.items()
@@ -194,23 +232,48 @@ def closest_beginning(word: str, known: Iterator[str] | Sequence[str]) -> str | 
     return best[1] if best else None
 
 
-def _clause(asked: Typed, tongue: str) -> Clause:
-    title = fields.text("title", language.UNSTEMMED)
-    labels = fields.text("labels", language.UNSTEMMED)
-    words: list[Clause] = []
+def _ways(asked: Typed, tongue: str) -> Iterator[Clause]:
+    """How products may be meant, the likeliest way first."""
+    number = _numbered(asked)
+    like_a_number = any(letter.isdigit() for letter in asked.whole)
+    if number and like_a_number:
+        yield number
+    words = _named(asked, tongue)
+    first = asked.sought[0][: entry.LONGEST_BEGINNING]
+    yield Both((Term("begins", entry.beginning(tongue, first, first=True)), words))
+    yield words
+    if number and not like_a_number:
+        yield number
+
+
+def _numbered(asked: Typed) -> Clause | None:
+    if len(asked.whole) < SHORTEST_NUMBER:
+        return None
+    return Either(tuple(Prefix("identifiers", each) for each in identifier.begun(asked.whole)))
+
+
+def _named(asked: Typed, tongue: str) -> Clause:
+    """Names with every word, the last one begun. Few letters begin many words: those are kept ready."""
+    last = asked.last
+    begun: list[Clause] = [
+        Term("begins", entry.beginning(tongue, last[: entry.LONGEST_BEGINNING], first=False))
+    ]
+    if len(last) > entry.LONGEST_BEGINNING:
+        begun.append(Prefix(fields.text("title", language.UNSTEMMED), last))
+    return Both((*_before(asked, tongue), *begun))
+
+
+def _before(asked: Typed, tongue: str) -> Iterator[Clause]:
+    """The words before the last: whole, in another form, or begun; of a name or a label."""
+    title, labels = (fields.text(part, language.UNSTEMMED) for part in PARTS[:2])
     for word in asked.sought[:-1]:
         stem = Term(fields.text("title", tongue), analysis.term(word, tongue))
-        words.append(
-            Either((Times(Term(title, word), SHIPPED.title), stem, Prefix(title, word), Term(labels, word)))
-        )
-    last = asked.last
-    words.append(Either((Always(Prefix(title, last), 2.0), Prefix(labels, last), Term(title, last))))
-    whole = Both(tuple(words))
-    if len(asked.whole) < SHORTEST_NUMBER or not any(letter.isdigit() for letter in asked.whole):
-        return whole
-    return Either(
-        (whole, Named("identifier", Always(Prefix("identifiers", asked.whole), SHIPPED.identified)))
-    )
+        yield Either((stem, Prefix(title, word), Term(labels, word)))
+
+
+def _labelled(asked: Typed, tongue: str) -> Clause:
+    labels = Prefix(fields.text("labels", language.UNSTEMMED), asked.last)
+    return Both((*_before(asked, tongue), labels))
 
 
 def marked(text: str, asked: Typed) -> str:

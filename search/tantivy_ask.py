@@ -27,6 +27,7 @@ from search.engine import (
     Place,
     RangesFacet,
     Ranked,
+    Sort,
     StatsFacet,
     TermsFacet,
 )
@@ -57,9 +58,19 @@ class Asking:
 
     def answer(self) -> Ranked:
         """The page, the total and the facets."""
-        found = self._by_score() if self._asked.sort.field == "score" else self._sorted()
+        found = self._page_of_hits()
         facets = self._facets()
         return replace(found, facets=facets, engine_seconds=self._seconds)
+
+    def _page_of_hits(self) -> Ranked:
+        match self._asked:
+            case Ask(size=0):
+                return Ranked((), int(self._timed(self._searcher.search, self._query, limit=1).count))
+            case Ask(sort=Sort(field="score")):
+                return self._by_score()
+            case Ask(sort=Sort(field="brief"), after=None):
+                return self._briefest()
+        return self._sorted()
 
     def _timed(self, call: Callable[..., Any], *given: Any, **more: Any) -> Any:
         """What the engine gives; its time is added up, as another engine would tell it."""
@@ -145,6 +156,16 @@ class Asking:
             if value:
                 shares[named.name] = round(shares.get(named.name, 0.0) + value, DIGITS)
         return shares
+
+    def _briefest(self) -> Ranked:
+        """By the one field that no two documents have alike, so that the engine's own order will do."""
+        size = self._asked.size + 1
+        found = self._timed(
+            self._searcher.search, self._query, limit=size, order_by_field="brief", order=tantivy.Order.Asc
+        )
+        addresses = [address for _, address in found.hits]
+        products = self._timed(self._searcher.fast_field_values, "product", addresses) if addresses else []
+        return self._page([(int(product), None, None) for product in products], int(found.count))
 
     # By a field
 

@@ -49,8 +49,8 @@ def test_a_suspended_noun_waits_for_its_end() -> None:
     assert head.heads("Espresso- und Kaffeetassen mit Henkel", "de") == ("de:kaffeetass",)
 
 
-def test_a_language_with_adjectives_behind_the_noun_has_no_heads() -> None:
-    assert head.heads("Tasse à café blanche", "fr") == head.kinds("Tasses", "fr") == ()
+def test_a_language_without_a_rule_has_no_heads() -> None:
+    assert head.heads("Kahve fincanı", "tr") == head.kinds("Fincanlar", "tr") == ()
 
 
 @pytest.mark.parametrize(
@@ -66,10 +66,40 @@ def test_a_category_may_be_of_several_kinds(name: str, expected: list[str]) -> N
     assert head.kinds(name, "en") == tuple(f"en:{each}" for each in expected)
 
 
-def test_a_question_is_for_its_last_noun() -> None:
-    assert head.asked(["case", "for", "phones"], "en") == "en:case"
-    assert head.asked(["ps4", "games"], "en") == "en:game"
+@pytest.mark.parametrize(
+    ("question", "tongue", "word", "said"),
+    [
+        ("case for phones", "en", "case", True),
+        ("cups and saucers for espresso", "en", "cups", False),
+        ("ps4 games", "en", "games", False),
+        ("tassen für espresso", "de", "tassen", True),
+        ("tasse blanche pour espresso", "fr", "tasse", True),
+        ("la petite tasse", "fr", "tasse", False),
+        ("tazze da caffè", "it", "tazze", True),
+        ("zapatos de cuero", "es", "zapatos", True),
+        ("chaleira para chá", "pt", "chaleira", True),
+    ],
+)
+def test_a_question_is_for_its_noun(question: str, tongue: str, word: str, said: bool) -> None:
+    assert head.asked(question.split(), tongue) == head.Asked(word, said)
+
+
+def test_a_question_without_a_noun_is_for_nothing_known() -> None:
     assert head.asked(["ps4"], "en") is None
+    assert head.asked(["für", "espresso"], "de") is None
+
+
+@pytest.mark.parametrize(
+    ("title", "tongue", "noun"),
+    [
+        ("Tasse weiß", "de", "tass"),
+        ("Kaffee langsam geröstet für Espresso", "de", "kaffe"),
+        ("tasse weiß", "de", "weiss"),
+        ("Tasse à café blanche", "fr", "tass"),
+    ],
+)
+def test_adjectives_behind_a_noun_are_no_head(title: str, tongue: str, noun: str) -> None:
+    assert head.heads(title, tongue) == (f"{tongue}:{noun}",)
 
 
 @pytest.mark.soak

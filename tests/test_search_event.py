@@ -222,3 +222,18 @@ def test_old_events_are_forgotten_and_erasure_reaches_them(hub: Server, shop: Sh
         person = Person((), (), (("ada", "lovelace"),))
         assert search_event.erase(tx, person)["search_event"] == 1
     assert count(hub) == 0
+
+
+def test_what_words_are_not_to_blame_for_is_no_query_without_results(hub: Server, storefront: str) -> None:
+    def query(text: str, **more: Any) -> Any:
+        return {"kind": "QUERY", "queryId": text, "query": text, "results": 0, **more}
+
+    filtered = """{ productSearch(query: "lampe", channel: "web", locale: "de", filter: { price: { gt: "9000" } }) {
+      nodes { id } } }"""
+    assert hub.data(filtered, token=storefront)["productSearch"]["nodes"] == []
+    for text in ("\u0007\u001b", "?!*", "zebra"):
+        hub.data(SEARCH, {"query": text}, token=storefront)
+    send(hub, storefront, query("!!!"), query("kanne", filtered=True), query("a\u0007b"))
+    eventually(lambda: count(hub) == 5)
+    assert {row["query"] for row in report(hub, "ZERO_RESULTS")} == {"zebra", "a b"}
+    assert {row["query"] for row in report(hub, "TOP")} >= {"lampe", "kanne"}

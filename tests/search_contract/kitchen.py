@@ -82,8 +82,7 @@ PRODUCTS: list[Json] = [
     product("rice", "Rice", names={"de": "Reis"}),
     product("ice", "Ice", names={"de": "Eis am Stiel"}),
     product("lungo", "Long cup", names={"de": "Lungotasse"}),
-    product("atlas", "Atlas of the universe with many maps and a ribbon"),
-    product("gown", "University mug"),
+    product("bulb", "Bulb", names={"de": "LED"}),
 ]
 
 

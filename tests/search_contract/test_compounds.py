@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from hub.db import Database
-from search.query import Step
+from search import suggest
+from search.query import Step, having_all_words
+from search.suggest import Seen
 from tests.capturing import drain
 from tests.search_contract import kitchen
 from tests.search_contract.conftest import Asked
@@ -116,13 +120,11 @@ def test_a_noun_is_no_verb_that_readers_skip(hub: Asked) -> None:
     assert hub.slugs("Kanne", locale="de") == ["pot"]
 
 
-@pytest.mark.parametrize(
-    ("typed", "slugs"), [("universe", ["atlas", "gown"]), ("university", ["gown", "atlas"])]
-)
+@pytest.mark.parametrize(("typed", "slugs"), [("Leder", ["boots", "bulb"]), ("LED", ["bulb", "boots"])])
 def test_a_form_that_was_typed_stands_above_one_of_the_same_stem(
     hub: Asked, typed: str, slugs: list[str]
 ) -> None:
-    assert hub.slugs(typed) == slugs
+    assert hub.slugs(typed, locale="de") == slugs
 
 
 @pytest.mark.parametrize(("typed", "closest"), [("wumpelman", "wumpelmann"), ("celladon", "celadon")])
@@ -134,3 +136,42 @@ def test_makers_and_choices_are_spelled_right(hub: Asked, typed: str, closest: s
 
 def test_staff_find_compounds_too(hub: Asked) -> None:
     assert hub.slugs("Kaffeetasse", channel=None, locale="de")[0] == "mug"
+
+
+def test_how_many_have_all_words_is_told(hub: Asked) -> None:
+    def counted(text: str, **more: Any) -> tuple[int, int]:
+        found = hub.found(text, **more)
+        return having_all_words(hub.index, hub.question(text, **more), found), found.total
+
+    assert counted("house espresso") == (1, 2)
+    assert counted("Tassen für Espresso", locale="de") == (1, 5)
+    assert counted("Kaffeetassen", locale="de", order="price") == (1, 1)
+    assert counted("espresso zebra") == (0, 2)
+    assert counted("") == (len(kitchen.PRODUCTS), len(kitchen.PRODUCTS))
+    assert counted("qqqqq") == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("typed", "slugs"),
+    [
+        ("ta", ["plain", "mug"]),
+        ("l", ["bulb", "lungo", "pad", "boots"]),
+        ("le", ["pad", "boots"]),
+        ("kü", ["stool", "kitchen"]),
+        ("ta w", ["plain"]),
+        ("sku-sm", ["small"]),
+        ("sku-pl", ["plain"]),
+        ("leder", ["pad", "boots"]),
+        ("esp", ["small"]),
+        ("espr", ["small"]),
+        ("kaff", ["mug"]),
+        ("selad", ["small"]),
+    ],
+)
+def test_what_may_be_meant_is_found_by_its_beginning(hub: Asked, typed: str, slugs: list[str]) -> None:
+    asked = suggest.typed(typed)
+    assert asked is not None
+    with hub.index.reading() as reader:
+        found = suggest.products(reader, asked, Seen(hub.channels["web"], "de", "de"), 10)
+    names = {number: slug for slug, number in hub.ids.items()}
+    assert [names[number] for number in found] == slugs
