@@ -82,7 +82,7 @@ PRODUCTS: list[Json] = [
     product("rice", "Rice", names={"de": "Reis"}),
     product("ice", "Ice", names={"de": "Eis am Stiel"}),
     product("lungo", "Long cup", names={"de": "Lungotasse"}),
-    product("bulb", "Bulb", names={"de": "LED"}),
+    product("bulb", "Bulb", names={"de": "Birne mit LED"}),
 ]
 
 

@@ -155,8 +155,8 @@ def test_how_many_have_all_words_is_told(hub: Asked) -> None:
     ("typed", "slugs"),
     [
         ("ta", ["plain", "mug"]),
-        ("l", ["bulb", "lungo", "pad", "boots"]),
-        ("le", ["pad", "boots"]),
+        ("l", ["pad", "lungo", "bulb", "boots"]),
+        ("le", ["pad", "bulb", "boots"]),
         ("kü", ["stool", "kitchen"]),
         ("ta w", ["plain"]),
         ("sku-sm", ["small"]),
