@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from hub.viewer import Viewer
     from schema.attribute_level import Known, Leaf
     from schema.compiled_argument import Arguments, Given
+    from schema.compiled_search import Hits
     from schema.context import Scope
     from schema.declare import Noun
     from schema.opening import Check
@@ -62,7 +63,8 @@ class Reading:
 
     ``viewer`` stands for everyone of the permission class; who really asks is in ``rules``, the values of row rules.
     ``rows`` and ``index``: what each level gave, plain and by key. ``wrong``: what is wrong with a level's arguments.
-    ``check``: what is held against an opening taken for granted, null where it was read.
+    ``check``: what is held against an opening taken for granted, null where it was read. ``hits``: what a search found,
+    null for all else.
     """
 
     viewer: Viewer
@@ -81,6 +83,7 @@ class Reading:
     wanted: Sequence[int] = ()
     keys: Sequence[int] = ()
     levels: Sequence[Level] = ()
+    hits: Hits | None = None
 
     def empty(self, place: int) -> Any:
         """The page of a parent that has no rows, in the list of that place; null where its arguments are wrong."""

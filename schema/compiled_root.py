@@ -13,6 +13,7 @@ from schema import rule
 from schema.compiled_field import one_of, row
 from schema.compiled_level import ById, Found, Level, Reading
 from schema.compiled_list import connection
+from schema.compiled_search import Searching, search
 from schema.compiler import Asked, Builder, Seat
 from schema.declare import NOUNS, Field, Noun, by_name
 from schema.root import look_ups
@@ -33,11 +34,15 @@ Answer = Callable[[Reading], tuple[Any, int]]
 
 @dataclass(frozen=True, eq=False)
 class Compiled:
-    """One root field, ready to be read. ``given``: its own arguments, those that open the scope among them."""
+    """One root field, ready to be read. ``given``: its own arguments, those that open the scope among them.
+
+    ``searching``: what a search does before and after its rows are read; null for all else.
+    """
 
     builder: Builder
     given: Given
     answer: Answer
+    searching: Searching | None = None
 
 
 def compiled(builder: Builder, asked: Asked, nouns: tuple[str, ...]) -> Compiled:
@@ -45,6 +50,9 @@ def compiled(builder: Builder, asked: Asked, nouns: tuple[str, ...]) -> Compiled
     if not isinstance(asked.field, Field):
         raise Unknown(f"root field {asked.name}")
     given = builder.arguments(asked)
+    if asked.name == "productSearch" and not builder.whole:
+        result, searching = search(builder, asked, given)
+        return Compiled(builder, given, builder.source.made(result), searching)
     result = _result(builder, asked, given, nouns)
     return Compiled(builder, given, builder.source.made(result))
 

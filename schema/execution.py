@@ -174,7 +174,7 @@ class Execution:
         """The answer; null where there is no plan. Raises whatever goes wrong."""
         variables = self._planner.variables(operation.node, asked.variables, operation.document)
         plan = self._planner.plan(operation.document, operation.node, context.viewer, variables)
-        if isinstance(plan, Refusal):
+        if isinstance(plan, Refusal) or (check is not None and plan.searches):
             return None
         data, objects = await plan.run(Request(context, variables, self.database, check))
         return Answered(orjson.dumps(data), actual=objects, executor="compiled")

@@ -15,7 +15,8 @@ from hub import ids
 from hub.errors import HubError
 from schema.context import Context, Ground
 from schema.opening import ground
-from schema.plan import Plan, Reads, Request, class_of
+from schema.plan import Plan, Reads, Request
+from schema.viewer_class import class_of
 from webhooks.rendering import Shown, Wanted
 
 if TYPE_CHECKING:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from hub.direct import Made, Row
@@ -25,30 +24,6 @@ if TYPE_CHECKING:
     from hub.viewer import Viewer
     from schema.context import Context
     from schema.opening import Check
-
-
-CLASSES = 10_000
-"""Viewers whose class is remembered."""
-
-
-@lru_cache(CLASSES)
-def class_of(viewer: Viewer) -> Viewer:
-    """Who stands for everyone of a viewer's permission class.
-
-    Everything of the viewer counts, but for what changes neither what is visible nor any statement's text. Of channels and customer it counts whether the viewer
-    is bound to any: which ones is bound by name, with ``rule.values``.
-    """
-    bound = None if viewer.channel_ids is None else frozenset[int]()
-    customer = None if viewer.customer_id is None else 0
-    return replace(
-        viewer,
-        token_id=None,
-        system="hub",
-        default_channel_id=None,
-        default_locale=None,
-        channel_ids=bound,
-        customer_id=customer,
-    )
 
 
 class Reads(Protocol):
@@ -91,12 +66,22 @@ class Root:
         """
         reading = await self._begun(request)
         reading.wanted, reading.keys, reading.check = wanted, keys, request.check
+        searching = self._compiled.searching
+        if searching is not None:
+            await searching.begin(request.context, reading)
         await self._define(reading, request.database)
         for number, stages in enumerate(self._waves):
             for stage in stages:
                 await stage.read(reading, request.database)
             await self._see(reading, number, request.database)
+        if searching is not None:
+            await searching.end(reading)
         return self._compiled.answer(reading)
+
+    @property
+    def searches(self) -> bool:
+        """Whether it asks the search engine."""
+        return self._compiled.searching is not None
 
     async def _begun(self, request: Request) -> Reading:
         arguments = Arguments(self._compiled.builder.given, request.variables)
@@ -156,6 +141,11 @@ class Plan:
     """What answers an operation for one permission class: its root fields, or the text that one of them is."""
 
     roots: Mapping[str, Root | str]
+
+    @property
+    def searches(self) -> bool:
+        """Whether a field asks the search engine: that is for those alone whose token was read before."""
+        return any(each.searches for each in self.roots.values() if isinstance(each, Root))
 
     async def run(self, request: Request) -> tuple[dict[str, Any], int]:
         """The data of the answer, and how many objects are in it. Raises whatever goes wrong."""

@@ -15,8 +15,9 @@ from hub.errors import HubError
 from schema.compiled_root import compiled, nouns_of
 from schema.compiled_value import Bail
 from schema.compiler import Asked, Builder
-from schema.plan import Plan, Root, class_of
+from schema.plan import Plan, Root
 from schema.selection import Selections, Unknown
+from schema.viewer_class import class_of
 
 if TYPE_CHECKING:
     import strawberry

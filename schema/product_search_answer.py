@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -136,10 +136,15 @@ class SearchShare:
 
 def _highlights(root: strawberry.Parent[ProductSearchEdge]) -> list[SearchHighlight]:
     row: Mapping[str, Any] = root.node.__dict__
-    sought = root.found.text
+    return highlights(root.found, root.scope, [row[name] for name in TEXTS])
+
+
+def highlights(found: query.Found, scope: Scope, texts: Iterable[Mapping[str, str]]) -> list[SearchHighlight]:
+    """Where a product's ``TEXTS``, given by locale, say what was searched."""
+    sought = found.text
     if sought is None:
         return []
-    shown = ((name, label(row[name], root.scope)) for name in TEXTS)
+    shown = ((name, label(each, scope)) for name, each in zip(TEXTS, texts, strict=True))
     marked = ((name, highlighted(wording.plain(text), sought)) for name, text in shown if text is not None)
     return [SearchHighlight(field=name, fragments=[text]) for name, text in marked if text is not None]
 

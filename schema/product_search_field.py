@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any
@@ -88,6 +88,20 @@ class Wanted:
     session: str | None = None
 
 
+@dataclass(frozen=True)
+class Searched:
+    """What the index said: the conditions and facets that it was asked with, and what it found.
+
+    ``query_id``: what events call the answer.
+    """
+
+    conditions: AllOf
+    wishes: list[Wish]
+    question: query.Question
+    found: query.Found
+    query_id: str
+
+
 @dataclass
 class Search:
     """One search being answered."""
@@ -112,24 +126,29 @@ class Search:
         conditions = await self._conditions()
         query.check(self._question(conditions, await self._wishes(conditions)))
 
-    async def answer(self) -> ProductSearchConnection:
-        """The page. Raises ``hub.errors.HubError`` for what cannot be asked so."""
+    async def searched(self) -> Searched:
+        """What the index says. Raises ``hub.errors.HubError`` for what cannot be asked so."""
         wanted, size = self.wanted, self.wanted.paging.size
         check(wanted.facets or ())
         conditions = await self._conditions()
         wishes = await self._wishes(conditions)
         question = self._question(conditions, wishes)
         found = await product_search.ask(self.context, question, first=size, after=wanted.paging.after)
-        ids = [hit.product_id for hit in found.hits]
-        nodes = await product_search_hit.products(self.context, self.scope, ids)
+        return Searched(conditions, wishes, question, found, self._noted(found))
+
+    async def answer(self, searched: Searched) -> ProductSearchConnection:
+        """The page, with the products as the ordinary executor reads them."""
+        found = searched.found
+        nodes = await product_search_hit.products(self.context, self.scope, found.ids)
 
         async def facets() -> list[SearchFacet]:
-            return await self._facets(conditions, found, wishes, [node.__dict__ for node in nodes if node])
+            return await self.facets(searched, [node.__dict__ for node in nodes if node])
 
         async def having() -> int:
-            return await product_search.having_all_words(self.context, question, found)
+            return await product_search.having_all_words(self.context, searched.question, found)
 
-        return self._connection(found, nodes, facets, having)
+        edges = answers.edges(found, nodes, self.scope, explained=self.wanted.explain, scored=self.is_scored)
+        return self.connection(searched, edges, facets, having)
 
     async def _conditions(self) -> AllOf:
         wanted = self.wanted
@@ -219,11 +238,13 @@ class Search:
         descending = by in LATEST_FIRST if sort.direction is None else sort.direction is SortDirection.DESC
         return order, descending
 
-    async def _facets(
-        self, conditions: AllOf, found: query.Found, wishes: list[Wish], rows: list[dict[str, Any]]
-    ) -> list[SearchFacet]:
-        """The facets; where attributes are many, those that the products on the page have are counted afterwards."""
-        answering = Answering(self.context, self.scope, conditions.conditions, rows, self.level)
+    async def facets(self, searched: Searched, rows: Sequence[Mapping[str, Any]]) -> list[SearchFacet]:
+        """The facets; where attributes are many, those that the products on the page have are counted afterwards.
+
+        ``rows``: the attributes of those products.
+        """
+        found, wishes = searched.found, searched.wishes
+        answering = Answering(self.context, self.scope, searched.conditions.conditions, rows, self.level)
         told = await answering.told(wishes, found.facets)
         if self.wanted.facets is not None:
             return told
@@ -232,15 +253,25 @@ class Search:
                 await product_search_attribute.facets_of(self.context, rows, MOST_DEFAULTS)
             )
             wishes = [self._wish(each) for each in more]
-            counted = await product_search.ask(self.context, self._question(conditions, wishes), first=0)
+            question = self._question(searched.conditions, wishes)
+            counted = await product_search.ask(self.context, question, first=0)
             told += await answering.told(wishes, counted.facets)
         return [each for each in told if _tells(each, found.total)]
 
-    def _connection(
-        self, found: query.Found, nodes: list[Any], facets: answers.Facets, having: answers.Having
+    @property
+    def is_scored(self) -> bool:
+        """Whether hits have scores that mean something."""
+        return bool(self.wanted.text.strip()) and self._order()[0] == "relevance"
+
+    def connection(
+        self,
+        searched: Searched,
+        edges: list[answers.ProductSearchEdge],
+        facets: answers.Facets,
+        having: answers.Having,
     ) -> ProductSearchConnection:
-        scored = bool(self.wanted.text.strip()) and self._order()[0] == "relevance"
-        edges = answers.edges(found, nodes, self.scope, explained=self.wanted.explain, scored=scored)
+        """The page, with the products that the viewer sees."""
+        found = searched.found
         return ProductSearchConnection(
             counting=facets,
             nodes=[each.node for each in edges],
@@ -257,7 +288,7 @@ class Search:
             spellings=answers.spellings(found),
             taken_apart=answers.taken_apart(found),
             notice=found.notice,
-            query_id=self._noted(found),
+            query_id=searched.query_id,
             redirect=redirect(found.redirect),
             applied_rules=(
                 [applied(each) for each in found.applied] if self.context.viewer.sees_unlisted else None

@@ -10,7 +10,7 @@ from schema import sql
 from schema.declare import NOUNS
 from schema.fixed import Fixed
 from schema.loader import build, remember, values
-from schema.plan import class_of
+from schema.viewer_class import class_of
 
 if TYPE_CHECKING:
     from hub.viewer import Viewer

@@ -1,6 +1,6 @@
 """``productSearch``: the root field, with its arguments.
 
-It is answered by the ordinary executor, on purpose: what there is to read depends on what the index finds.
+Both executors begin with ``product_search_once.searched``.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import strawberry
 from strawberry.types.nodes import SelectedField, Selection
 
-from schema import product_search_answer as answers
-from schema import rule, saved_search
-from schema.connection import ARGUMENTS, Paging
-from schema.declare import NOUNS, resolved
+from schema import saved_search
+from schema.connection import ARGUMENTS
+from schema.declare import resolved
 from schema.product_search_answer import ProductSearchConnection
-from schema.product_search_field import ProductSearchSort, Search, Wanted
-from schema.root import SCOPE, opened
+from schema.product_search_field import ProductSearchSort
+from schema.product_search_once import check, searched
+from schema.root import SCOPE
 from schema.search_facet import SearchFacetInput
 from schema.search_filter import ProductSearchFilter
 from schema.spec import Argument
@@ -62,24 +62,12 @@ ASKED = {
 
 async def _answer(_: Any, info: Any, arguments: dict[str, Any]) -> ProductSearchConnection:
     context: Context = info.context
-    rule.opened(context.viewer, NOUNS["Product"])
-    if arguments["explain"]:
-        answers.refuse_explaining(context.viewer)
     if arguments["saved_search"] is not None:
+        check(context, arguments)
         arguments = await saved_search.merged(info, arguments["saved_search"], arguments)
-    facets = arguments["facets"]
-    if facets is None and not _selects(info.selected_fields, "facets"):
-        facets = []
-    wanted = Wanted(
-        arguments["query"] or "",
-        arguments["filter"],
-        facets,
-        arguments["sort"],
-        Paging(first=arguments["first"], after=arguments["after"]),
-        arguments["explain"],
-        arguments["session"],
-    )
-    return await Search(context, await opened(context, arguments), wanted).answer()
+    counting = _selects(info.selected_fields, "facets")
+    search, found = await searched(context, info.path.key, arguments, counting=counting)
+    return await search.answer(found)
 
 
 def _selects(selections: Sequence[Selection], name: str) -> bool:

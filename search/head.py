@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from search import analysis
 from search.document import distinct
@@ -242,6 +243,7 @@ def _noun(words: Sequence[str], tongue: str, named: Collection[str] = ()) -> str
     return next((word for word in words if word not in LEADING[tongue] and word not in named), words[-1])
 
 
+@lru_cache(maxsize=10_000)
 def kinds(name: str, tongue: str) -> tuple[str, ...]:
     """What a category or product type is of: "Cups & saucers" are cups, and saucers."""
     if tongue not in STOPS:

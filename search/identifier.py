@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable
+from functools import lru_cache
 
 GTIN_LENGTH = 14
 
 
+@lru_cache(maxsize=10_000)
 def normal(text: str) -> str:
     """Letters and digits alone, in one case: how identifiers are compared."""
     return "".join(

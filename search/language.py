@@ -6,6 +6,8 @@ unstemmed ones.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 STEMMED = {
     "ar": "arabic",
     "da": "danish",
@@ -43,6 +45,7 @@ TONGUES = (*STEMMED, PAIRED, UNSTEMMED)
 ALIASES = {"nb": "no", "nn": "no", "zh": PAIRED, "ja": PAIRED, "ko": PAIRED}
 
 
+@lru_cache(maxsize=1_000)
 def of(locale: str | None) -> str:
     """The language whose rules a locale's texts follow, or ``any``."""
     if locale is None:

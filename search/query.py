@@ -115,6 +115,11 @@ class Found:
     redirect: Redirect | None = None
     applied: tuple[Applied, ...] = ()
 
+    @property
+    def ids(self) -> list[int]:
+        """The products of the page."""
+        return [hit.product_id for hit in self.hits]
+
 
 def find(index: Index, question: Question, *, first: int, after: str | None = None) -> Found:
     """The products that answer a question.

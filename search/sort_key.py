@@ -7,15 +7,21 @@ both engines shall give the same order.
 from __future__ import annotations
 
 import unicodedata
+from functools import lru_cache
 
 LENGTH = 21
 
 
+@lru_cache(maxsize=10_000)
 def sort_key(text: str) -> str:
     """The key in hexadecimal digits, all of the same length."""
     parts = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).lower())
-    folded = "".join(letter for letter in parts if not unicodedata.combining(letter))
+    folded = parts if parts.isascii() else _bare(parts)
     return folded.encode()[:LENGTH].ljust(LENGTH, b"\0").hex()
+
+
+def _bare(text: str) -> str:
+    return "".join(letter for letter in text if not unicodedata.combining(letter))
 
 
 def numbers(key: str) -> tuple[int, int, int]:

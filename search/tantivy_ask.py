@@ -6,7 +6,6 @@ It has no "search after": hits are taken from the first on until the anchor and 
 from __future__ import annotations
 
 import time
-from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -38,7 +37,10 @@ LARGEST = 10_000
 """Values of a keyed field that a histogram or a list of values looks at."""
 
 GROWTH = 8
-"""How many times as many hits are taken where a tie was cut."""
+"""How many times as many hits are taken where too few were."""
+
+LEAST_TIED = 500
+"""Hits of one score that are looked at for those with the lowest ids."""
 
 Hit = tuple[int, float | None, tantivy.DocAddress | None]
 """A product, its score, and its address for explaining; both null where another order than by score is asked for."""
@@ -94,29 +96,32 @@ class Asking:
     # By score
 
     def _by_score(self) -> Ranked:
-        """The engine breaks ties as it likes, so hits are taken until no tie is cut in two."""
+        """Hits are taken from the first on, further ones where the anchor has moved down meanwhile."""
         limit = self._depth
         while True:
             found = self._timed(self._searcher.search, self._query, limit=limit)
             total = int(found.count)
             whole = len(found.hits) == total
-            if whole or not self._tied(found):
-                places = self._after(self._ordered(found, whole=whole))
-                if len(places) > self._asked.size or whole:
-                    return self._page(places, total)
+            places = self._after(self._ordered(found, whole=whole))
+            if len(places) > self._asked.size or whole:
+                return self._page(places, total)
             limit = min(limit * GROWTH, total)
-
-    def _tied(self, found: tantivy.SearchResult) -> bool:
-        """Whether the last hit of the page scores as the last that was taken: others may, too."""
-        last, deepest = found.hits[self._depth - 1][0], found.hits[-1][0]
-        return bool(round(last, DIGITS) == round(deepest, DIGITS))
 
     @property
     def _depth(self) -> int:
         return (self._asked.after.rank if self._asked.after else 0) + self._asked.size + 1
 
     def _ordered(self, found: tantivy.SearchResult, *, whole: bool) -> list[Hit]:
-        """Better scores first, then lower ids. What ties with the last hit is left out, unless these are all."""
+        """Better scores first, then lower ids. The engine breaks ties as it likes: the last one may be cut in two."""
+        hits = self._scored(found)
+        if whole or not hits:
+            return hits
+        worst = hits[-1][1]
+        above = [hit for hit in hits if hit[1] != worst]
+        tied = [hit for hit in hits if hit[1] == worst]
+        return above + self._lowest(worst, tied, len(tied))
+
+    def _scored(self, found: tantivy.SearchResult) -> list[Hit]:
         if not found.hits:
             return []
         scores, addresses = zip(*found.hits, strict=True)
@@ -124,8 +129,28 @@ class Asking:
         falling = [-round(score, DIGITS) for score in scores]
         # The place breaks no tie, for a product is there once: it keeps addresses from being compared.
         hits = sorted(zip(falling, map(int, products), range(len(falling)), strict=True))
-        kept = len(hits) if whole else bisect_left(hits, (hits[-1][0],))
-        return [(product, -score, addresses[at]) for score, product, at in hits[:kept]]
+        return [(product, -score, addresses[at]) for score, product, at in hits]
+
+    def _lowest(self, score: float | None, tied: list[Hit], wanted: int) -> list[Hit]:
+        """Of all hits with a score the ``wanted`` ones with the lowest ids; ``tied`` are as many of them, any.
+
+        None of those has a higher id than the highest of ``tied``. So only hits up to there are asked for, and again up
+        to the highest of those that are lower still, until all of them were seen.
+        """
+        limit = LEAST_TIED + 2 * self._depth
+        while True:
+            bound = tied[-1][0]
+            upto = Query.const_score_query(
+                self._translator.query(clause.Between("product", None, bound)), 0.0
+            )
+            query = Query.boolean_query([(Occur.Must, self._query), (Occur.Must, upto)])
+            found = self._timed(self._searcher.search, query, limit=limit)
+            hits = self._scored(found)
+            tied = [hit for hit in hits if hit[1] == score][:wanted]
+            if len(hits) == found.count or hits[-1][1] != score:
+                return tied
+            if tied[-1][0] == bound:
+                limit *= GROWTH
 
     def _after(self, places: list[Hit]) -> list[Hit]:
         anchor = self._asked.after

@@ -17,6 +17,9 @@ from hub.errors import Code
 from hub.viewer import Viewer
 from schema.app import schema
 from schema.execution import Asked, Execution, Operation
+from schema.opening import Asked as OpeningAsked
+from schema.opening import Opening, Stale, ground
+from search.engine import UnavailableError
 from search.rebuild import rebuild
 from search.tantivy_index import TantivyIndex
 from tests.capturing import drain
@@ -538,14 +541,102 @@ def test_without_an_index_only_the_search_is_refused(ask: Asking, tmp_path: Path
     assert error.extensions["code"] == "SEARCH_UNAVAILABLE"
 
 
-def test_the_ordinary_executor_answers_on_purpose(ask: Asking) -> None:
-    """The compiled one does not begin with it: nothing is done twice, and nothing is counted as given up."""
+PAGE = """query($after: String, $query: String, $filter: ProductSearchFilter, $sort: ProductSearchSort) {
+    one: productSearch(%s, query: $query, first: 3, after: $after, filter: $filter, sort: $sort, facets: [
+        {attribute: "colour"}, {by: BRAND}, {by: CATEGORY}, {by: PRICE, buckets: 4}, {attribute: "rating"}]) {
+    nodes { __typename id name slug attribute(code: "colour") { value } variants { nodes { sku price { amount } } } }
+    edges { cursor score node { slug } highlights { field fragments } }
+    total { count accuracy } step notice didYouMean spellings { word closest } redirect { url } appliedRules { kind }
+    pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
+    facets { by attribute name unit others min max path { value name }
+        values { value name count selected hasChildren } ranges { from to count selected } } }
+    usual: productSearch(%s, query: $query, first: 2) { facets { by name values { value } } nodes { slug } } }"""
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"query": "headphones"},
+        {"query": "wirelss headphone"},
+        {"query": "kettle of nothing", "filter": {"available": False}},
+        {"sort": {"field": "PRICE"}, "filter": {"price": {"lt": 50}}},
+        {"query": "nothing of the kind"},
+        {"query": "...!?"},
+    ],
+)
+@pytest.mark.parametrize("viewer", [STOREFRONT, PREVIEWING], ids=["storefront", "previewing"])
+def test_both_executors_answer_alike(ask: Asking, viewer: Viewer, variables: Json) -> None:
+    question = PAGE % (IN_ENGLISH, IN_ENGLISH)
+    compiled, ordinary = (
+        Execution(schema(), ask.database, dict(ask.extras), compiled=each) for each in (True, False)
+    )
+    after = None
+    for _ in range(2):
+        asked = Asked(question, variables | {"after": after})
+        first, second = (ask.runner.run(each.run(asked, viewer)) for each in (compiled, ordinary))
+        assert (first.executor, first.bailed, first.errors) == ("compiled", None, [])
+        assert first.text == second.text
+        assert first.actual == second.actual
+        after = first.data["one"]["pageInfo"]["endCursor"]
+
+
+class Counted:
+    """An index that counts how often it is asked. ``down``: whether it answers."""
+
+    def __init__(self, index: Any, *, down: bool = False) -> None:
+        self._index = index
+        self._down = down
+        self.asked = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._index, name)
+
+    def reading(self) -> Any:
+        self.asked += 1
+        if self._down:
+            raise UnavailableError("It is away.")
+        return self._index.reading()
+
+
+def test_the_engine_is_asked_once_also_where_it_does_not_answer(ask: Asking) -> None:
+    """What goes wrong is told by the ordinary executor, which goes on with what the compiled one was told."""
+    question = f"{{ productSearch({IN_ENGLISH}) {{ nodes {{ slug }} total {{ count }} }} }}"
+    closed = f'{{ productSearch({IN_ENGLISH}, filter: {{changedBy: "hub"}}) {{ nodes {{ slug }} }} }}'
+    broken = f"{{ productSearch({IN_ENGLISH}) {{ nodes {{ slug }} }} products({IN_ENGLISH}, first: -1) {{ totalCount }} }}"
+    for index, text, code, times in (
+        (Counted(ask.extras["search"], down=True), question, "SEARCH_UNAVAILABLE", 1),
+        (Counted(ask.extras["search"]), question, None, 1),
+        (Counted(ask.extras["search"]), closed, "FORBIDDEN", 0),
+        (Counted(ask.extras["search"]), broken, "INVALID", 1),
+    ):
+        execution = Execution(schema(), ask.database, dict(ask.extras) | {"search": index})
+        answered = ask.runner.run(execution.run(Asked(text), STOREFRONT))
+        assert [error["extensions"]["code"] for error in answered.errors] == ([code] if code else [])
+        assert index.asked == times
+        assert answered.executor == ("compiled" if code is None else "ordinary")
+        assert not answered.needless
+
+
+def test_an_answer_for_somebody_taken_for_granted_asks_no_engine(ask: Asking) -> None:
+    """A token that was revoked since must not be searched for, even though its answer would never leave."""
+    index = Counted(ask.extras["search"])
+    execution = Execution(schema(), ask.database, dict(ask.extras) | {"search": index})
+    asked = Asked(f"{{ productSearch({IN_ENGLISH}) {{ nodes {{ slug }} }} }}")
+    operation = execution.read(asked)
+    assert isinstance(operation, Operation)
+    taken = Opening(OpeningAsked(b""), "", STOREFRONT, ask.runner.run(ground(ask.database)))
+    with pytest.raises(Stale):
+        ask.runner.run(execution.quick(asked, operation, taken))
+    assert index.asked == 0
+
+
+def test_a_search_costs_its_page(ask: Asking) -> None:
     execution = Execution(schema(), ask.database, dict(ask.extras))
     question = f'{{ productSearch({IN_ENGLISH}, query: "headphones", first: 2) {{ nodes {{ slug }} }} }}'
     operation = execution.read(Asked(question))
     answered = ask.runner.run(execution.run(Asked(question), STOREFRONT))
     assert answered.data == {"productSearch": {"nodes": [{"slug": "alpha"}, {"slug": "gamma"}]}}
-    assert (answered.executor, answered.bailed, execution.figures.bailed) == ("ordinary", None, Counter())
+    assert (answered.executor, answered.bailed, execution.figures.bailed) == ("compiled", None, Counter())
     assert isinstance(operation, Operation)
     assert (operation.requested, answered.actual) == (3, 3)
 

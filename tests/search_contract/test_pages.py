@@ -32,6 +32,14 @@ def test_pages_hold_each_equal_hit_once(hub: Asked, first: int) -> None:
     assert pages(hub, first, text="twin box") == TWINS
 
 
+@pytest.mark.parametrize("first", [1, 3, 7])
+def test_ties_of_any_number_are_in_order(hub: Asked, first: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of more equal hits than are looked at together, those with the lowest ids are still the first."""
+    monkeypatch.setattr("search.tantivy_ask.LEAST_TIED", 0)
+    assert pages(hub, first, text="twin box") == TWINS
+    assert pages(hub, first) == hub.slugs()
+
+
 @pytest.mark.parametrize("order", ["name", "price", "newest", "attribute:weight", "attribute:colour"])
 def test_pages_in_another_order_hold_each_hit_once(hub: Asked, order: str) -> None:
     whole = hub.slugs(order=order)
