@@ -26,9 +26,12 @@ START_SECONDS = 300.0
 
 
 @contextmanager
-def opened(settings: Settings, database: Database, only: str | None) -> Iterator[dict[str, Index]]:
+def opened(
+    settings: Settings, database: Database, only: str | None, kept: str | None = None
+) -> Iterator[dict[str, Index]]:
     """An empty index of each engine by its name, or of one alone. Raises ``Invalid`` for a name that is none.
 
+    ``kept``: the name of indexes that stay, with what is in them; those of a node that is started go with it.
     Elasticsearch is the one that the settings name; in the hub's own source folder, a node is started for the bench
     where they name none.
     """
@@ -38,29 +41,32 @@ def opened(settings: Settings, database: Database, only: str | None) -> Iterator
         found: dict[str, Index] = {}
         for name in NAMES if only is None else (only,):
             make = _tantivy if name == "tantivy" else _elasticsearch
-            found[name] = stack.enter_context(make(settings, database))
+            found[name] = stack.enter_context(make(settings, database, kept))
         yield found
 
 
 @contextmanager
-def _tantivy(_: Settings, __: Database) -> Iterator[Index]:
+def _tantivy(settings: Settings, _: Database, kept: str | None) -> Iterator[Index]:
+    if kept is not None:
+        yield TantivyIndex(settings.var / kept)
+        return
     with tempfile.TemporaryDirectory(prefix="hub-bench-") as folder:
         yield TantivyIndex(Path(folder))
 
 
 @contextmanager
-def _elasticsearch(settings: Settings, database: Database) -> Iterator[Index]:
+def _elasticsearch(settings: Settings, database: Database, kept: str | None) -> Iterator[Index]:
     from search.elasticsearch_index import of
 
     with _address(settings) as url:
-        prefix = f"bench-{uuid4().hex[:12]}"
+        prefix = kept or f"bench-{uuid4().hex[:12]}"
         index = of(
             settings.model_copy(update={"elasticsearch_url": url, "elasticsearch_prefix": prefix}), database
         )
         try:
             yield index
         finally:
-            for generation in (index.current(), *index.unfinished()):
+            for generation in (index.current(), *index.unfinished()) if kept is None else ():
                 if generation:
                     index.drop(generation)
 

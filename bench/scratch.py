@@ -16,12 +16,14 @@ from hub.db import Database
 
 
 @contextmanager
-def database(settings: Settings) -> Iterator[Database]:
-    """A migrated, empty database, gone afterwards."""
+def database(settings: Settings, kept: str | None = None) -> Iterator[Database]:
+    """A migrated, empty database, gone afterwards. ``kept``: the name of one that stays, with what is in it."""
     url = postgres.address(settings)
-    name = f"bench_{uuid4().hex[:12]}"
+    name = kept or f"bench_{uuid4().hex[:12]}"
     with psycopg.connect(postgres.libpq(url), autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        there = connection.execute("SELECT FROM pg_database WHERE datname = %s", [name]).fetchone()
+        if there is None:
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         own = make_url(url).set(database=name).render_as_string(hide_password=False)
         migrations.upgrade(own)
         opened = Database(own)
@@ -29,4 +31,5 @@ def database(settings: Settings) -> Iterator[Database]:
             yield opened
         finally:
             opened.close()
-            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+            if kept is None:
+                connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
-from hub.db import Base, Id, Json, belongs, written
+from hub.db import Base, Id, Json, written
 from hub.errors import HubError
 from hub.locale import Locale
 from hub.provenance import Sourced
@@ -64,14 +64,24 @@ class SearchRuleSet(KeptModel, Sourced, Base):
 
 
 class SearchRuleRevision(Base):
-    """A state that a set of rules had from ``at`` on. The database adds them; nothing changes one."""
+    """A state that a set of rules had from ``at`` on. The database adds them; nothing changes one.
+
+    They stay when the set is deleted, and its last state says so: ``deleted``. A set that is made under the code of a
+    deleted one takes them up, and goes on counting behind them.
+    """
 
     __tablename__ = "search_rule_revision"
-    __table_args__ = (sa.UniqueConstraint("rule_set_id", "revision"),)
+    __table_args__ = (
+        sa.UniqueConstraint("rule_set_id", "revision"),
+        sa.Index("ix_search_rule_revision_rule_set_id", "rule_set_id"),
+        sa.Index("ix_search_rule_revision_code", "code"),
+    )
 
     id: Mapped[Id]
-    rule_set_id: Mapped[int] = belongs("search_rule_set.id")
+    rule_set_id: Mapped[int]
+    code: Mapped[str] = mapped_column(server_default="")
     revision: Mapped[int]
+    deleted: Mapped[bool] = mapped_column(server_default="false")
     channel_id: Mapped[int | None]
     locale_id: Mapped[int | None]
     active: Mapped[bool]
@@ -93,12 +103,30 @@ END $$;
 CREATE OR REPLACE TRIGGER rule_search_revision BEFORE UPDATE ON search_rule_set
     FOR EACH ROW EXECUTE FUNCTION rule_search_revision();
 
+CREATE OR REPLACE FUNCTION rule_search_taken_up() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    former bigint;
+BEGIN
+    SELECT r.rule_set_id INTO former FROM search_rule_revision r
+        WHERE r.code = NEW.code AND r.deleted AND r.rule_set_id <> NEW.id
+            AND NOT EXISTS (SELECT FROM search_rule_set s WHERE s.id = r.rule_set_id)
+        ORDER BY r.id DESC LIMIT 1;
+    IF former IS NOT NULL THEN
+        UPDATE search_rule_revision SET rule_set_id = NEW.id WHERE rule_set_id = former;
+        SELECT max(revision) + 1 INTO NEW.revision FROM search_rule_revision WHERE rule_set_id = NEW.id;
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE OR REPLACE TRIGGER rule_search_taken_up BEFORE INSERT ON search_rule_set
+    FOR EACH ROW EXECUTE FUNCTION rule_search_taken_up();
+
 CREATE OR REPLACE FUNCTION rule_search_history() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     mark jsonb := hub_mark();
 BEGIN
-    INSERT INTO search_rule_revision (rule_set_id, revision, channel_id, locale_id, active, note, rules, source, actor)
-    VALUES (NEW.id, NEW.revision, NEW.channel_id, NEW.locale_id, NEW.active, NEW.note, NEW.rules,
+    INSERT INTO search_rule_revision
+        (rule_set_id, code, revision, channel_id, locale_id, active, note, rules, source, actor)
+    VALUES (NEW.id, NEW.code, NEW.revision, NEW.channel_id, NEW.locale_id, NEW.active, NEW.note, NEW.rules,
         mark ->> 0, mark ->> 1)
     ON CONFLICT (rule_set_id, revision) DO NOTHING;
     RETURN NULL;
@@ -106,8 +134,28 @@ END $$;
 CREATE OR REPLACE TRIGGER rule_search_history AFTER INSERT OR UPDATE ON search_rule_set
     FOR EACH ROW EXECUTE FUNCTION rule_search_history();
 
+CREATE OR REPLACE FUNCTION rule_search_ended() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    mark jsonb := hub_mark();
+BEGIN
+    INSERT INTO search_rule_revision
+        (rule_set_id, code, revision, deleted, channel_id, locale_id, active, rules, source, actor)
+    VALUES (OLD.id, OLD.code, OLD.revision + 1, true, OLD.channel_id, OLD.locale_id, false, '{}',
+        mark ->> 0, mark ->> 1);
+    RETURN NULL;
+END $$;
+CREATE OR REPLACE TRIGGER rule_search_ended AFTER DELETE ON search_rule_set
+    FOR EACH ROW EXECUTE FUNCTION rule_search_ended();
+
+DROP TRIGGER IF EXISTS rule_search_kept ON search_rule_revision;
+UPDATE search_rule_revision r SET code = s.code FROM search_rule_set s WHERE s.id = r.rule_set_id AND r.code = '';
+
 CREATE OR REPLACE FUNCTION rule_search_kept() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
+    IF to_jsonb(OLD) - 'rule_set_id' = to_jsonb(NEW) - 'rule_set_id'
+        AND NOT EXISTS (SELECT FROM search_rule_set WHERE id = OLD.rule_set_id) THEN
+        RETURN NEW;
+    END IF;
     RAISE EXCEPTION 'Revision % of a set of search rules cannot be changed: restore it, or save the set anew.',
         OLD.revision USING ERRCODE = 'check_violation';
 END $$;
@@ -150,6 +198,20 @@ def locales(wanted: str | None) -> list[str]:
     if wanted is None:
         return []
     return [wanted.rsplit("-", cut)[0] for cut in range(wanted.count("-") + 1)]
+
+
+def history(code: str) -> sa.Select[Any]:
+    """The set that a code names now, otherwise the one that it named last: ``id``, and the ``channel_id`` that it had."""
+    table, past = SearchRuleSet.__table__, SearchRuleRevision.__table__
+    living = sa.select(table.c.id, table.c.channel_id, sa.true().label("lives")).where(table.c.code == code)
+    gone = (
+        sa.select(past.c.rule_set_id, past.c.channel_id, sa.false())
+        .where(past.c.code == code, past.c.deleted)
+        .order_by(past.c.id.desc())
+        .limit(1)
+    )
+    found = sa.union_all(living, gone.where(~sa.exists(living.with_only_columns(table.c.id)))).subquery()
+    return sa.select(found)
 
 
 def revisions(number: int, most: int) -> sa.Select[Any]:

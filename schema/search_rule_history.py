@@ -16,7 +16,6 @@ from hub.db import Json
 from hub.errors import Invalid, Limit, NotFound
 from hub.save import Mode
 from hub.search_rule import SearchRuleRevision as Revision
-from hub.search_rule import SearchRuleSet
 from schema import payload
 from schema.command import Request, Writing, answered, carry_out, write_rows
 from schema.context import Context
@@ -49,6 +48,9 @@ class SearchRuleState:
     source: str = strawberry.field(description="The system that it came from.")
     note: str | None = strawberry.field(description="What it was for; null without a note.")
     active: bool = strawberry.field(description="Whether the set held.")
+    deleted: bool = strawberry.field(
+        description="Whether the set was deleted then; searchRuleSetRestore makes it anew from any state before."
+    )
     rules: JSON = strawberry.field(description="Its rules by kind.")
     changes: list[SearchRuleChange] = strawberry.field(
         description="In what its rules differ from those of the state before; of the oldest one shown, all of them"
@@ -82,17 +84,18 @@ def _state(row: Any, old: Json) -> SearchRuleState:
         SearchRuleChange(kind=kind, removed=removed, added=added)
         for kind, removed, added in search_rule.difference(old, row["rules"])
     ]
-    names = ("revision", "at", "actor", "source", "note", "active", "rules")
+    names = ("revision", "at", "actor", "source", "note", "active", "deleted", "rules")
     return SearchRuleState(changes=changes, **{name: row[name] for name in names})
 
 
 async def _number(context: Context, code: str) -> int:
-    table = SearchRuleSet.__table__.alias()
-    chosen = [table.c.code == code]
-    bound = bound_sets(table.c, context.viewer)
+    """The set of a code, also one that was deleted."""
+    named = search_rule.history(code).subquery()
+    chosen = sa.select(named)
+    bound = bound_sets(named.c, context.viewer)
     if bound is not None:
-        chosen.append(bound)
-    rows = await context.database.rows(sa.select(table.c.id).where(*chosen), _bound(context))
+        chosen = chosen.where(bound)
+    rows = await context.database.rows(chosen, _bound(context))
     if not rows:
         raise NotFound(f'Set of search rules "{code}" does not exist: searchRuleSets lists them.', ("code",))
     return int(rows[0]["id"])
@@ -133,7 +136,8 @@ def _restore() -> StrawberryField:
         how = Writing(Mode.UPDATE, if_version=if_version)
 
         def restore(tx: sa.Connection) -> Json:
-            return answered(write_rows(tx, viewer, part, [_row(tx, code, revision, note)], how))
+            row, lives = _row(tx, code, revision, note)
+            return answered(write_rows(tx, viewer, part, [row], how if lives else Writing(Mode.CREATE)))
 
         answer = await carry_out(info.context, request, restore)
         return payload.one(part, answer, (channel, locale))
@@ -142,7 +146,7 @@ def _restore() -> StrawberryField:
         "search_rule_set_restore",
         search_rule_set_restore,
         "Make a set of search rules what it was: channel, locale, rules and whether it holds. It is a new revision,"
-        " which can be undone like any other.",
+        " which can be undone like any other. One that was deleted is made anew.",
         payload.single(registry.part(PART)),
         **reading(
             code=described(str, "The set's code."),
@@ -154,19 +158,21 @@ def _restore() -> StrawberryField:
     )
 
 
-def _row(tx: sa.Connection, code: str, revision: int, note: str | None) -> Json:
-    """The input that brings a state back. Raises ``NotFound``."""
-    statement = (
-        sa.select(Revision.__table__)
-        .join(SearchRuleSet, SearchRuleSet.id == Revision.rule_set_id)
-        .where(SearchRuleSet.code == code, Revision.revision == revision)
-    )
-    row = tx.execute(statement).mappings().first()
+def _row(tx: sa.Connection, code: str, revision: int, note: str | None) -> tuple[Json, bool]:
+    """The input that brings a state back, and whether the set is there. Raises ``NotFound`` or ``Invalid``."""
+    named = search_rule.history(code).subquery()
+    statement = sa.select(Revision.__table__, named.c.lives).join(named, named.c.id == Revision.rule_set_id)
+    row = tx.execute(statement.where(Revision.revision == revision)).mappings().first()
     if row is None:
         raise NotFound(f'Set of search rules "{code}" has no revision {revision}.', ("revision",))
-    named = {
+    if row["deleted"]:
+        raise Invalid(
+            f'Revision {revision} of "{code}" is that it was deleted: restore one before it.', ("revision",)
+        )
+    refers = {
         name: None if row[f"{name}_id"] is None else {"id": row[f"{name}_id"]}
         for name in ("channel", "locale")
     }
-    said = {"active": row["active"], "rules": row["rules"]}
-    return {"id": row["rule_set_id"], "note": note or f"Restored revision {revision}.", **named, **said}
+    named_by = {"id": row["rule_set_id"]} if row["lives"] else {"code": code}
+    said = {"active": row["active"], "rules": row["rules"], "note": note or f"Restored revision {revision}."}
+    return {**named_by, **refers, **said}, bool(row["lives"])

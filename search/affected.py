@@ -57,10 +57,14 @@ def columns() -> list[Any]:
 
 @dataclass(frozen=True)
 class Touched:
-    """Ids of products, sorted: those that changed themselves, and those that show something that changed."""
+    """Ids of products, sorted: those that changed themselves, and those that show something that changed.
+
+    ``stocked``: those of which only the stock changed; they are in neither of the others.
+    """
 
     own: list[int]
     showing: list[int]
+    stocked: list[int]
 
 
 def products(tx: sa.Connection, records: Iterable[sa.RowMapping]) -> Touched:
@@ -77,14 +81,14 @@ def products(tx: sa.Connection, records: Iterable[sa.RowMapping]) -> Touched:
             others[record["aggregate"]].add(record["aggregate_id"])
         else:
             new_options += _new_options(record["changes"])
-    own.update(_stocked(tx, [record for record in records if record["aggregate"] == Stock.__tablename__]))
+    stocked = set(_stocked(tx, [record for record in records if record["aggregate"] == Stock.__tablename__]))
     for noun, select in SHOWN_BY.items():
         if others[noun]:
             found.update(tx.scalars(select(_array(others[noun]))))
     if new_options:
         # An import makes many: by the attribute, each of them would touch all products.
         found.update(tx.scalars(sa.text(HOLDING), {"options": new_options}))
-    return Touched(sorted(own), sorted(found - own))
+    return Touched(sorted(own), sorted(found - own), sorted(stocked - own - found))
 
 
 def _stocked(tx: sa.Connection, records: Iterable[sa.RowMapping]) -> Iterator[int]:

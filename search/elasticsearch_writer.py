@@ -6,9 +6,11 @@ A document that is gone is replaced by a mark with its sequence: the engine itse
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 import orjson
@@ -21,7 +23,7 @@ from search.elasticsearch_mapping import sortable
 from search.elasticsearch_reader import STATE_ID, document_id
 from search.engine import BusyError, Held, MissingError, Refused, State, UnavailableError, Written
 
-BULK_BYTES = 4_000_000
+BULK_BYTES = 1_000_000
 CONFLICT = 409
 """What is there is newer: the work was late, and is done."""
 
@@ -34,6 +36,7 @@ OWN_FAULT = frozenset({400, 413})
 
 SERVER_FAULT = 500
 PURGED_AT_ONCE = 5_000
+READ_AT_ONCE = 1_000
 
 NOTED_SECONDS = 1.0
 """How old the state that an index tells may be: a restart repeats so much work, which changes nothing."""
@@ -69,14 +72,46 @@ class ElasticsearchWriter:
         gone = [
             key for key in _places(batch) if not new and key not in wanted and (key in held or not trusting)
         ]
-        operations = [
-            indexing(wanted[key], _version(batch, held.get(key), repair)) for key in wanted.keys() - same
-        ]
-        operations += [_mark(key, batch.sequence, _version(batch, held.get(key), repair)) for key in gone]
-        done = Written(same=len(same))
-        for chunk in _chunks(operations):
-            done = done.plus(self._send(chunk))
-        return done
+        operations = chain(
+            (indexing(wanted[key], _version(batch, held.get(key), repair)) for key in wanted.keys() - same),
+            (_mark(key, batch.sequence, _version(batch, held.get(key), repair)) for key in gone),
+        )
+        return self._send_all(operations, Written(same=len(same)))
+
+    def stocked(self, product_ids: Collection[int]) -> dict[Key, dict[int, bool]]:
+        """The variants in the documents of some products, and whether each is in stock."""
+        found: dict[Key, dict[int, bool]] = {}
+        for said in self._contents(sorted(product_ids)):
+            variants = {each["id"]: each["available"] for each in said["variants"]}
+            found[said["product"], said["channel"]] = variants
+        return found
+
+    def _contents(self, product_ids: Sequence[int]) -> Iterator[dict[str, Any]]:
+        """By search, which shows what the last commit made findable: what is not there yet is taken as unknown."""
+        after: list[Any] | None = None
+        while product_ids:
+            with told():
+                hits = self._client.search(
+                    index=self._generation,
+                    query={"terms": {"product": list(product_ids)}},
+                    sort=[{"product": "asc"}, {"channel": "asc"}],
+                    search_after=after,
+                    size=READ_AT_ONCE,
+                    source_includes=["content.product", "content.channel", "content.variants"],
+                )["hits"]["hits"]
+            yield from (each["_source"]["content"] for each in hits if each["_source"].get("content"))
+            if len(hits) < READ_AT_ONCE:
+                return
+            after = hits[-1]["sort"]
+
+    def _send_all(self, operations: Iterable[Operation], done: Written) -> Written:
+        """Send them, and make the next ones while the engine works on those before."""
+        sent: Future[Written] | None = None
+        with ThreadPoolExecutor(1, "bulk") as sending:
+            for chunk in _chunks(operations):
+                done = done if sent is None else done.plus(sent.result())
+                sent = sending.submit(self._send, chunk)
+            return done if sent is None else done.plus(sent.result())
 
     def _held(self, batch: Batch) -> dict[Key, Held]:
         """What is there of the batch's products, as it was written last."""

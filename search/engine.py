@@ -288,6 +288,10 @@ class Writer(Protocol):
         """
         ...
 
+    def stocked(self, product_ids: Collection[int]) -> Mapping[Key, Mapping[int, bool]]:
+        """The documents that are there of some products: their variants by id, and whether each is told as in stock."""
+        ...
+
     def purge(self, before: int) -> int:
         """Forget the marks of what was gone before a sequence; gives how many there were.
 

@@ -12,6 +12,7 @@ from hub.db import Database
 from search import affected, queue
 from search.engine import Index, State, Turn
 from search.product import build
+from search.stocked import unchanged
 
 RECORDS = 2_000
 PRODUCTS = 250
@@ -62,11 +63,23 @@ class Follower:
         if later:
             with self._database.engine.begin() as tx:
                 queue.add(tx, self.generation, later)
+        trusting = position > self._trusted_from
         at_once = touched.own if later else sorted({*touched.own, *touched.showing})
-        self.put(at_once, trusting=position > self._trusted_from)
+        self.put(at_once, trusting=trusting)
+        self._restock(touched.stocked, trusting=trusting)
         self.position = position
-        if at_once or position - self._state.sequence >= UNWRITTEN:
+        if at_once or touched.stocked or position - self._state.sequence >= UNWRITTEN:
             self.commit()
+
+    def _restock(self, product_ids: Sequence[int], *, trusting: bool) -> None:
+        """Index products of which only the stock changed, where that shows."""
+        for start in range(0, len(product_ids), PRODUCTS):
+            some = product_ids[start : start + PRODUCTS]
+            if trusting:
+                with self._database.read() as tx:
+                    same = unchanged(tx, self._writer, some)
+                some = [each for each in some if each not in same]
+            self.put(some, trusting=trusting)
 
     def _work_off(self) -> int:
         with self._database.read() as tx:

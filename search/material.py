@@ -81,16 +81,16 @@ def gather(tx: sa.Connection, product_ids: Sequence[int]) -> Material:
         attributes=_attributes(tx, (*products, *variants)),
         places=places,
         prices=_prices(tx, listings, variants),
-        available=_available(tx, places, variants),
+        available=available(tx, (place.id for place in places), (row["id"] for row in variants)),
     )
 
 
-def _available(
-    tx: sa.Connection, places: Sequence[Place], variants: Iterable[sa.RowMapping]
+def available(
+    tx: sa.Connection, places: Iterable[int | None], variants: Iterable[int]
 ) -> frozenset[tuple[int | None, int]]:
-    """Each place with each variant of which any can be had there."""
-    channels = sa.literal([place.id for place in places], ARRAY(sa.BigInteger))
-    chosen = availability.in_stock(_array(row["id"] for row in variants), channels)
+    """Each place (a channel's id, null for staff) with each variant of which any can be had there."""
+    channels = sa.literal(list(places), ARRAY(sa.BigInteger))
+    chosen = availability.in_stock(_array(variants), channels)
     return frozenset((channel, variant) for channel, variant in tx.execute(chosen))
 
 

@@ -143,6 +143,12 @@ def having_all_words(index: Index, question: Question, found: Found) -> int:
     return _Finding(question, 0, None).having_all_words(index, found.text)
 
 
+def rank_of(question: Question, after: str | None) -> int:
+    """How many hits stand before and at a cursor of a question; 0 without one. Raises ``Invalid`` for another's cursor."""
+    anchor = None if after is None else cursor.decode(after, _tag(question)).anchor
+    return anchor.rank if anchor else 0
+
+
 def check(question: Question) -> None:
     """Raises what ``find`` would for a question that cannot be asked so; the index is not asked."""
     _Finding(question, 0, None)

@@ -116,6 +116,14 @@ class TantivyReader:
         hits = searcher.search(Query.boolean_query([(Occur.Must, part) for part in parts]), limit=1).hits
         return orjson.loads(_content(searcher, hits[0][1])) if hits else None
 
+    def contents(self, product_ids: Collection[int]) -> Iterator[tuple[Key, dict[str, Any]]]:
+        """What the documents of some products were made of."""
+        searcher = self.index.searcher()
+        which = Query.boolean_query([(Occur.Must, _one_of(product_ids)), (Occur.Must, _documents())])
+        for address in _all(searcher, which):
+            said = orjson.loads(_content(searcher, address))
+            yield (said["product"], said["channel"]), said
+
     def words(self, prefix: str, size: int, field: str = "vocabulary") -> list[tuple[str, int]]:
         """The terms of a field that begin so, the most frequent first."""
         return self.index.searcher().terms_with_prefix(field, prefix, None, size)

@@ -6,7 +6,7 @@ staff is kept once, without bounds. A product that is gone leaves a mark with it
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -14,7 +14,7 @@ import orjson
 import tantivy
 
 from search import entry, fields, sort_key
-from search.document import Batch, Document, Window
+from search.document import Batch, Document, Key, Window
 from search.engine import BusyError, Refused, State, Written
 from search.tantivy_reader import TantivyReader
 from search.tantivy_schema import inside
@@ -88,6 +88,13 @@ class TantivyWriter:
         for each in made:
             self._writer.add_document(each)
         return []
+
+    def stocked(self, product_ids: Collection[int]) -> dict[Key, dict[int, bool]]:
+        """The variants in the documents of some products, and whether each is in stock, as of the last commit."""
+        return {
+            key: {each["id"]: each["available"] for each in said["variants"]}
+            for key, said in self._reader.contents(product_ids)
+        }
 
     def purge(self, before: int) -> int:
         """Forget old marks, with the next commit."""

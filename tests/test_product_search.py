@@ -67,6 +67,36 @@ def test_a_search_pages_by_cursor_and_counts(ask: Asking) -> None:
     assert seen == whole
 
 
+@pytest.mark.parametrize("step", [1, 2, 1_000])
+def test_a_filter_that_takes_very_many_is_asked_of_the_hits(
+    ask: Asking, step: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    query = """query($after: String, $first: Int) { products(search: "shirt", filter: {not: {slug: {eq: "beta"}}},
+        first: $first, after: $after) { totalCount totalCountCapped nodes { slug } pageInfo { hasNextPage endCursor } } }"""
+    whole = ask(query, first=10)["products"]
+    assert set(names(whole)) == {"alpha", "gamma"}
+    monkeypatch.setattr("schema.product_search.MOST_WITHIN", 1)
+    monkeypatch.setattr("schema.product_search.STEP", step)
+    again = ask(query, first=10)["products"]
+    assert {**again, "pageInfo": None} == {**whole, "pageInfo": None}
+    seen, after = list[str](), None
+    for place in range(2):
+        page = ask(query, first=1, after=after)["products"]
+        assert (page["totalCount"], page["pageInfo"]["hasNextPage"]) == (2, place == 0)
+        seen += names(page)
+        after = page["pageInfo"]["endCursor"]
+    assert seen == names(whole)
+
+
+def test_hits_are_asked_of_up_to_where_one_can_page(ask: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("schema.product_search.MOST_WITHIN", 0)
+    monkeypatch.setattr("schema.product_search.STEP", 1)
+    monkeypatch.setattr("search.query.DEEPEST", 2)
+    query = '{ products(search: "shirt", filter: {not: {slug: {eq: "none"}}}) { totalCount totalCountCapped nodes { slug } } }'
+    page = ask(query)["products"]
+    assert (page["totalCount"], page["totalCountCapped"], len(names(page))) == (2, True, 2)
+
+
 def test_a_search_takes_no_other_order(ask: Asking) -> None:
     for more in ("sort: {field: NAME}", "last: 2", 'before: "x"'):
         refusal = ask.refused(f'{{ products(search: "shirt", {more}) {{ nodes {{ slug }} }} }}')

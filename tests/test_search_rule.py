@@ -99,6 +99,32 @@ def test_a_saved_synonym_holds_for_the_next_question_and_goes_with_its_set(
     assert names(found(hub, "couch", storefront)) == []
 
 
+def test_a_deleted_set_keeps_its_states_and_comes_back(hub: Server, storefront: str) -> None:
+    code = "kept"
+    saved(hub, {"synonyms": [{"words": ["Couch", "Sofa"]}]}, code=code, channel={"key": "web"})
+    hub.data(UPDATE, {"input": {"code": code, "rules": {"synonyms": [{"words": ["Diwan", "Sofa"]}]}}})
+    gone = f'mutation {{ searchRuleSetDelete(key: "{code}") {{ {ERRORS} }} }}'
+    assert hub.data(gone)["searchRuleSetDelete"]["userErrors"] == []
+    assert names(found(hub, "diwan", storefront)) == []
+    told = "query($code: String!) { searchRuleRevisions(code: $code) { revision deleted rules changes { kind } } }"
+    states = hub.data(told, {"code": code})["searchRuleRevisions"]
+    assert [(each["revision"], each["deleted"]) for each in states] == [(3, True), (2, False), (1, False)]
+    assert states[0]["rules"] == {}
+    refusal = hub.data(RESTORE, {"code": code, "revision": 3})["searchRuleSetRestore"]["userErrors"][0]
+    assert (refusal["code"], refusal["field"]) == ("INVALID", ["revision"])
+    back = hub.data(RESTORE, {"code": code, "revision": 1})["searchRuleSetRestore"]
+    assert (back["userErrors"], back["searchRuleSet"]["revision"]) == ([], 4)
+    assert len(names(found(hub, "couch", storefront))) == 2
+    assert names(found(hub, "couch", storefront, "market", "en")) == []
+    states = hub.data(told, {"code": code})["searchRuleRevisions"]
+    assert [each["revision"] for each in states] == [4, 3, 2, 1]
+    # A set that is made under the code of a deleted one goes on behind it.
+    hub.data(gone)
+    assert (
+        hub.data(CREATE, {"input": {"code": code}})["searchRuleSetCreate"]["searchRuleSet"]["revision"] == 6
+    )
+
+
 def test_pins_and_redirects_are_told(hub: Server, shop: Shop, storefront: str) -> None:
     saved(
         hub,
