@@ -10,6 +10,7 @@ from graphql import FieldNode, GraphQLField, ValueNode, VariableNode
 from graphql.execution.values import VariableValues, get_argument_values
 from strawberry.types.arguments import convert_arguments
 
+from hub.recent import Recent
 from schema.declare import check_storable
 
 if TYPE_CHECKING:
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
 
 PLAIN = ("String", "ID", "Int", "Boolean")
 """Types of arguments that may be null, and whose values resolvers get as they are."""
+MET = 32
+"""Values of lists and objects that are remembered as resolvers get them: a page asks for the same facets every time."""
+
+HEAVIEST = 100_000
+"""Characters of all that is remembered."""
+
 NOTHING = VariableValues({}, {})
 """The variables of a document that has none."""
 
@@ -34,6 +41,7 @@ class Given:
         self._definition = definition
         self._node = node
         self._field: Field = definition.extensions["strawberry-definition"]
+        self._met: Recent[tuple[str, str], dict[str, Any]] = Recent(MET, HEAVIEST)
         self.variables = frozenset(_variables(node))
         self.names = frozenset(each.name.value for each in node.arguments or ())
         self._constant = None if self.variables else self._read(NOTHING)
@@ -76,6 +84,18 @@ class Given:
 
     def _read(self, variables: VariableValues, node: FieldNode | None = None) -> dict[str, Any]:
         coerced = get_argument_values(self._definition, node or self._node, variables)
+        found = dict(self._field.missing)
+        plain = {name: value for name, value in coerced.items() if not isinstance(value, dict | list)}
+        found |= self._converted(plain)
+        for name in coerced.keys() - plain.keys():
+            said = (name, repr(coerced[name]))
+            known = self._met.find(said)
+            if known is None:
+                known = self._met.keep(said, self._converted({name: coerced[name]}), len(said[1]))
+            found |= known
+        return found
+
+    def _converted(self, coerced: dict[str, Any]) -> dict[str, Any]:
         given = convert_arguments(
             coerced,
             self._field.arguments,
@@ -83,7 +103,7 @@ class Given:
             config=self._schema.config,
         )
         check_storable(given)
-        return self._field.missing | given
+        return given
 
 
 class Arguments:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -269,6 +269,9 @@ class Spoiling:
             return self._writer.put(batch, **how)
         finally:
             self._writer._send = send
+
+    def stocked(self, product_ids: Collection[int]) -> Any:
+        return self._writer.stocked(product_ids)
 
     def purge(self, before: int) -> int:
         return int(self._writer.purge(before))

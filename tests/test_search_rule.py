@@ -51,6 +51,7 @@ def shop(module_server: Server) -> Shop:
 @pytest.fixture
 def hub(module_server: Server, shop: Shop) -> Server:
     shop.write("DELETE FROM search_rule_set")
+    shop.write("DELETE FROM search_rule_revision")
     return module_server
 
 
