@@ -6,15 +6,16 @@ stored. Events are not part of what the hub keeps of the shop: the feed has none
 
 from __future__ import annotations
 
+import hmac
 import re
 import unicodedata
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hub import gtin, token
@@ -27,6 +28,9 @@ LONGEST_QUERY = 200
 
 LONGEST_NUMBER = 7
 """Digits from which on a number may be somebody's; shorter ones are sizes, models and years."""
+
+SIGNATURE = 16
+"""Characters at the end of an answer's name that only the hub can make."""
 
 PURGED_AT_ONCE = 50_000
 POPULAR_DAYS = 30
@@ -97,9 +101,31 @@ class Period:
     locale: str | None = None
 
 
-def new_id() -> str:
-    """What an answer of search is called in events."""
-    return uuid.uuid4().hex
+def new_id(secret: str) -> str:
+    """What an answer of search is called in events: signed, so that whoever answers knows the hub's own again."""
+    name = uuid.uuid4().hex
+    return name + _signature(secret, name)
+
+
+def is_own(secret: str, query_id: str) -> bool:
+    """Whether an answer of this hub was called so."""
+    name, signature = query_id[:-SIGNATURE], query_id[-SIGNATURE:]
+    return bool(name) and hmac.compare_digest(_signature(secret, name).encode(), signature.encode())
+
+
+def _signature(secret: str, name: str) -> str:
+    return token.keyed_hash(secret, f"search answer {name}").hex()[:SIGNATURE]
+
+
+def unknown(tx: sa.Connection, query_ids: Collection[str]) -> set[str]:
+    """Those of the ids under which no query is noted."""
+    if not query_ids:
+        return set()
+    wanted = sa.literal(sorted(query_ids), ARRAY(sa.Text))
+    noted = sa.select(SearchEvent.query_id).where(
+        SearchEvent.query_id == sa.any_(wanted), SearchEvent.kind == "query"
+    )
+    return {*query_ids} - {*tx.scalars(noted)}
 
 
 def covered(text: str) -> str:

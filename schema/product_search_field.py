@@ -299,7 +299,7 @@ class Search:
         """What events call this answer. Queries are noted with their first page, beside the answer."""
         recorder = self.context.extras.get("recorder")
         if recorder is None or self.wanted.paging.after is not None:
-            return search_event.new_id()
+            return search_event.new_id(self.context.extras.get("secret", ""))
         place = (self.channel_id, product_search.locale(self.scope))
         number: str = recorder.query(
             self.wanted.text,

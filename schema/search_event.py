@@ -86,6 +86,10 @@ class SearchEventPayload:
 
     recorded: int = strawberry.field(description="How many were new; 0 when they were refused.")
     known: int = strawberry.field(description="How many were there already, by their keys.")
+    unknown: int = strawberry.field(
+        description="How many of them name a queryId that is of no answer of this hub, and under which no QUERY was sent:"
+        " reports cannot count those until one is."
+    )
     user_errors: list[UserError] = strawberry.field(description="Why none was kept; empty when they were.")
 
 
@@ -152,14 +156,18 @@ async def _send(
         rows = [place | _row(context, each, at) for at, each in enumerate(events)]
     except HubError as refused:
         errors = [user_error(stored(refused), ("events",))]
-        return SearchEventPayload(recorded=0, known=0, user_errors=errors)
+        return SearchEventPayload(recorded=0, known=0, unknown=0, user_errors=errors)
 
-    def write() -> int:
+    asked = {row["query_id"] for row in rows if row["kind"] != SearchEventKind.QUERY.value}
+    foreign = {each for each in asked if not search_event.is_own(context.extras["secret"], each)}
+
+    def write() -> tuple[int, set[str]]:
         with context.database.write(context.viewer.writer) as tx:
-            return search_event.record(tx, rows)
+            return search_event.record(tx, rows), search_event.unknown(tx, foreign)
 
-    new = await asyncio.to_thread(write)
-    return SearchEventPayload(recorded=new, known=len(rows) - new, user_errors=[])
+    new, lost = await asyncio.to_thread(write)
+    unknown = sum(row["query_id"] in lost for row in rows)
+    return SearchEventPayload(recorded=new, known=len(rows) - new, unknown=unknown, user_errors=[])
 
 
 def _row(context: Context, given: SearchEventInput, place: int) -> Json:

@@ -48,7 +48,7 @@ class Recorder:
 
         Neither staff's questions are noted nor those without a letter or digit. ``filtered``: filters narrowed it.
         """
-        number = search_event.new_id()
+        number = search_event.new_id(self._secret)
         if channel_id is None or search_event.says_nothing(text) or random.random() >= self._share:  # noqa: S311 - a sample
             return number
         row: Json = {

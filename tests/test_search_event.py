@@ -50,6 +50,25 @@ def storefront(module_server: Server, shop: Shop) -> str:
     return module_server.new_token(Wish(kind="storefront", name="shop", channels=("web",)))
 
 
+def test_who_names_an_answer_that_there_is_not_is_told(hub: Server, storefront: str) -> None:
+    told = SEND.replace("recorded known", "recorded known unknown")
+    own = hub.data(SEARCH, {"query": "Lampe"}, token=storefront)["productSearch"]
+    product = own["nodes"][0]["id"]
+    click = {"kind": "CLICK", "product": product}
+    query = {"kind": "QUERY", "queryId": "elsewhere", "query": "Lampe"}
+
+    def unknown(*events: Any) -> int:
+        answer = hub.data(told, {"events": list(events)}, token=storefront)["searchEvent"]
+        assert (answer["recorded"], answer["userErrors"]) == (len(events), [])
+        return int(answer["unknown"])
+
+    # The hub's own is known before it is noted.
+    assert unknown({**click, "queryId": own["queryId"]}) == 0
+    assert unknown({**click, "queryId": "elsewhere"}, {**click, "queryId": own["queryId"][::-1]}) == 2
+    assert unknown(query, {**click, "queryId": "elsewhere"}) == 0
+    assert unknown({**click, "queryId": "elsewhere"}) == 0
+
+
 def count(hub: Server) -> int:
     return int(all_rows(hub.database, "SELECT count(*) FROM search_event")[0][0])
 
