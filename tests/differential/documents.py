@@ -26,7 +26,8 @@ FIELDS = 34
 """Fields of one document, more or less."""
 DEEPEST = 9
 ORDINARY_ALONE = ("productSearch", "searchSuggest")
-"""Root fields that only the ordinary executor answers, on purpose: there is nothing to compare."""
+"""Root fields that are left out: suggestions only the ordinary executor answers, and each answer of search has an id of its
+own. ``tests/test_product_search_query.py`` compares what both say of searches."""
 
 SEARCH_SHARE = 0.03
 DULL = frozenset({"provenance", "createdAt", "updatedAt", "source", "actor", "writtenAt", "version"})
