@@ -67,6 +67,8 @@ def test_who_names_an_answer_that_there_is_not_is_told(hub: Server, storefront: 
     assert unknown({**click, "queryId": "elsewhere"}, {**click, "queryId": own["queryId"][::-1]}) == 2
     assert unknown(query, {**click, "queryId": "elsewhere"}) == 0
     assert unknown({**click, "queryId": "elsewhere"}) == 0
+    # The query is noted beside its answer: not among the events of whoever comes next.
+    wait_until(lambda: count(hub) == 7)
 
 
 def count(hub: Server) -> int:
