@@ -158,7 +158,7 @@ async def _send(
         errors = [user_error(stored(refused), ("events",))]
         return SearchEventPayload(recorded=0, known=0, unknown=0, user_errors=errors)
 
-    asked = {row["query_id"] for row in rows if row["kind"] != SearchEventKind.QUERY.value}
+    asked = {str(row["query_id"]) for row in rows if row["kind"] != SearchEventKind.QUERY.value}
     foreign = {each for each in asked if not search_event.is_own(context.extras["secret"], each)}
 
     def write() -> tuple[int, set[str]]:
