@@ -63,7 +63,7 @@ def add_sequences(about: MigrationContext, _revision: object, directives: list[o
                 script.downgrade_ops.ops.append(ops.ExecuteSQLOp(f"DROP SEQUENCE {sequence.name}"))
 
 
-INSTALLED = ("_flat", "_texts")
+INSTALLED = ("_flat", "_numbers", "_texts")
 """How the checks end that ``hub.guards`` makes after migrating: no migration makes or drops them."""
 
 
