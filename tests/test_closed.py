@@ -82,7 +82,7 @@ def test_a_filter_has_only_so_many_conditions(hub: Server) -> None:
     answer = hub.graphql(FILTERED, {"filter": wide(3, 20)})
     assert [each["extensions"]["code"] for each in answer["errors"]] == ["LIMIT"]
     assert "conditions" in answer["errors"][0]["message"]
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 20
     assert not hub.graphql(FILTERED, {"filter": wide(2, 10)}).get("errors")
 
 

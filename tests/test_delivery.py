@@ -151,7 +151,7 @@ def test_relays_share_the_endpoints_and_one_that_stops_gives_its_own_back(alone:
                 wait_until(lambda: [holders(alone.database).count(each) for each in first] == [2], 90)
                 wait_until(lambda: None not in holders(alone.database))
                 objects(alone, 10)
-            wait_until(lambda: set(holders(alone.database)) == first, 5)
+            wait_until(lambda: set(holders(alone.database)) == first)
             objects(alone, 10)
             for endpoint, receiver in heard:
                 log = received(receiver, 20, 60)
@@ -190,7 +190,7 @@ def test_what_a_killed_relay_held_goes_to_another(alone: Server) -> None:
             for _ in range(5):
                 move(alone, codes)
             wait_until(lambda: len({each.id for each in receiver.log()}) == 120, 60)
-            assert time.monotonic() - killed < 30
+            assert time.monotonic() - killed < 60
             settled(endpoint)
         versions: dict[str, list[int]] = {}
         for each in receiver.log():
@@ -518,4 +518,4 @@ def test_nobody_sending_makes_the_hub_unready(database_url: str, tmp_path: Path)
                 ),
                 {"id": number(endpoint)},
             )
-        wait_until(lambda: "waited for more than 1 s" in hub.get("/ready")[1], 10)
+        wait_until(lambda: "waited for more than 1 s" in hub.get("/ready")[1])

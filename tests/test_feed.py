@@ -91,7 +91,7 @@ def test_the_loop_outlives_the_loss_of_its_connection(
             deadline.wait(0.05)
     finally:
         stop.set()
-        loop.join(10)
+        loop.join(60)
     assert not loop.is_alive()
     with database.read() as tx:
         assert run(tx, "SELECT count(*) FROM feed WHERE changes->0->'n'->>'code' LIKE 'after loss %'") == [
@@ -119,10 +119,10 @@ def test_the_loop_outlives_a_pool_without_a_free_connection(
     with log.database.write(capturing.ERP) as tx:
         run(tx, "INSERT INTO category (code) VALUES ('later')")
     try:
-        wait_until(lambda: sequenced(log, "later"), 10)
+        wait_until(lambda: sequenced(log, "later"))
     finally:
         stop.set()
-        loop.join(10)
+        loop.join(60)
         narrow.close()
 
 

@@ -156,7 +156,8 @@ def found(shop: Shop) -> bool:
 
 @pytest.mark.soak
 def test_a_node_that_is_killed_while_it_is_written_loses_nothing(node: Node, shop: Shop) -> None:
-    with Changing(shop):
+    # A busy machine takes long to start a node, and what changes meanwhile is all to be done afterwards.
+    with Changing(shop, 0.05):
         time.sleep(1)
         node.kill()
         eventually(lambda: troubled(shop))
@@ -198,7 +199,7 @@ def test_a_node_whose_queue_is_full_is_waited_for(node: Node, shop: Shop) -> Non
     # Room for less than one document: every write is turned away with 429.
     node.stop()
     node.start(**{"indexing_pressure.memory.limit": "100b"})
-    with Changing(shop):
+    with Changing(shop, 0.05):
         eventually(lambda: troubled(shop), 60)
         with shop.database.read() as tx:
             trouble = standing.trouble(tx, "elasticsearch")

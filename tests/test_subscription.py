@@ -84,7 +84,7 @@ async def say(socket: ClientConnection, message: Any) -> None:
     await socket.send(json.dumps(message))
 
 
-async def hear(socket: ClientConnection, seconds: float = 10) -> Any:
+async def hear(socket: ClientConnection, seconds: float = 30) -> Any:
     return json.loads(await asyncio.wait_for(socket.recv(), seconds))
 
 
@@ -92,7 +92,7 @@ def subscribe(number: str, query: str = CHANGES, **variables: Any) -> dict[str, 
     return {"id": number, "type": "subscribe", "payload": {"query": query, "variables": variables}}
 
 
-async def closed(socket: ClientConnection, seconds: float = 10) -> tuple[int, str]:
+async def closed(socket: ClientConnection, seconds: float = 30) -> tuple[int, str]:
     """The code and reason of the close that comes, whatever comes before it."""
     with suppress(ConnectionClosed):
         async with asyncio.timeout(seconds):
@@ -321,7 +321,7 @@ def test_connections_of_a_token_and_operations_of_a_connection_have_limits(
     assert (error["id"], error["type"], error["payload"][0]["extensions"]["code"]) == ("c", "error", "LIMIT")
     assert refused[0] == 1013
     assert refused[1].startswith(f"This token has {desk.MOST_CONNECTIONS} connections for subscriptions")
-    wait_until(lambda: "hub_feed_subscribers 0.0" in hub.get("/metrics")[1], 5)
+    wait_until(lambda: "hub_feed_subscribers 0.0" in hub.get("/metrics")[1])
 
 
 async def connect_(hub: Server, secret: str) -> ClientConnection:
@@ -344,7 +344,7 @@ def test_a_token_that_ends_takes_its_streams_with_it(
             await say(socket, subscribe("s"))
             await asyncio.sleep(0.5)
             await asyncio.to_thread(end_token, hub, number, how)
-            return await hear(socket, 5), await closed(socket, 5)
+            return await hear(socket), await closed(socket)
 
     error, close = asyncio.run(run())
     assert (error["id"], error["type"]) == ("s", "error")
@@ -533,10 +533,10 @@ def test_a_server_that_stops_sends_its_clients_away_to_come_back(settings: Setti
         answer = stream(hub)
         listening = threading.Thread(target=lambda: results.append(asyncio.run(run(hub))))
         listening.start()
-        assert ready.wait(10)
+        assert ready.wait(60)
         started = time.monotonic()
     listening.join()
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 40
     assert results == [(1012, "The server restarts: connect again.")]
     assert list(events(answer)) == []
 
@@ -619,11 +619,11 @@ def test_the_published_client_hears_that_its_token_ended(
     monkeypatch.setattr(desk, "CHECK_SECONDS", 0.2)
     number, secret = app(hub)
     with following(hub, protocol, tmp_path, secret, after=end(hub)) as output:
-        wait_until(lambda: {"connected": True} in said(output), 10)
+        wait_until(lambda: {"connected": True} in said(output))
         made(hub, f"before-the-end-{protocol}")
-        wait_until(lambda: len(sequences(output)) == 1, 10)
+        wait_until(lambda: len(sequences(output)) == 1)
         end_token(hub, number, "revoked")
-        wait_until(lambda: "UNAUTHENTICATED" in output.read_text(), 10)
+        wait_until(lambda: "UNAUTHENTICATED" in output.read_text())
 
 
 def test_the_published_clients_hear_a_channels_view(hub: Server, tmp_path: Path) -> None:
@@ -631,7 +631,7 @@ def test_the_published_clients_hear_a_channels_view(hub: Server, tmp_path: Path)
     row = {"currency": "EUR", "order_prefix": "OTHER-"}
     written(hub.database, "channel", {"code": "other", **row}, {"code": "web", "name": {"en": "Web"}})
     with following(hub, "socket", tmp_path, after=after, channel="web") as output:
-        wait_until(lambda: len(sequences(output)) == 1, 10)
+        wait_until(lambda: len(sequences(output)) == 1)
         assert said(output)[-1]["data"]["changes"]["type"] == "channel.updated"
 
 

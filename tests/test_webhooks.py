@@ -249,7 +249,7 @@ def test_poison_holds_back_only_its_own_object(hub: Server) -> None:
         receiver.tell(poison=f'"{bad}"')
         rename(hub, "poison-bad", 3)
         rename(hub, "poison-good", 20)
-        wait_until(lambda: len(versions(delivered(receiver)).get(good, [])) == 21, 5)
+        wait_until(lambda: len(versions(delivered(receiver)).get(good, [])) == 21)
         assert versions(delivered(receiver)) == {good: list(range(1, 22)), bad: [1]}
         assert [each["entityId"] for each in endpoint.deliveries("WAITING")] == [bad, bad]
         receiver.tell(poison="\0")
