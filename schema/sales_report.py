@@ -171,7 +171,10 @@ def _period(since: datetime, until: datetime | None) -> tuple[datetime, datetime
     start = value.moment(since)
     end = datetime.now(UTC) + timedelta(seconds=1) if until is None else value.moment(until)
     if start >= end:
-        raise Invalid(f"The report ends at {end}, before it begins: give a later end.", ("until",))
+        ends = "now" if until is None else f"at {end.isoformat()}"
+        raise Invalid(
+            f"The report ends {ends}, before it begins at {start.isoformat()}: give a later end.", ("until",)
+        )
     return start, end
 
 

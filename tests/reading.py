@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import sqlalchemy as sa
+
 from hub.db import Database, Json
 from hub.errors import HubError
 from hub.ids import encode
@@ -15,7 +17,7 @@ from hub.token import EVERY_SCOPE, OPEN_SCOPES, REACH
 from hub.viewer import PREVIEW, Viewer
 from schema.app import schema
 from schema.context import Context
-from tests.shop import all_rows, opened, shirt, written
+from tests.shop import WRITER, all_rows, opened, shirt, written
 
 STAFF = Viewer(token_id=None, kind="staff", scopes=frozenset(EVERY_SCOPE))
 STOREFRONT = Viewer(token_id=None, kind="storefront", scopes=frozenset(OPEN_SCOPES))
@@ -104,6 +106,13 @@ def fill(database: Database) -> None:
         for row in rows:
             (result,) = written(database, noun, row)
             assert result.outcome == "created", (noun, row, result)
+    with database.write(WRITER) as tx:
+        tx.execute(sa.text(WAITING))
+
+
+WAITING = """INSERT INTO pending_message (system, message, command, order_name, given, content_hash)
+    VALUES ('erp', 'M-1', 'order_note_add', 'unseen', '{"text": "Packed."}', '')"""
+"""A message about an order that nobody has seen yet: no input of a noun writes it."""
 
 
 CATALOGUE: dict[str, list[Json]] = {

@@ -373,7 +373,7 @@ def test_a_job_shows_what_its_token_sees(shop: Server) -> None:
     drain(shop.database)
     token = shop.new_token(Wish(kind="app", name="orders", scopes=["orders:read"]))
     header, *lines, _ = objects(fetch(shop.url + ended(shop, export(shop, token)["job"], token)["url"])[1])
-    assert (header["types"], header["scopes"]) == (["cart", "order"], ["orders:read"])
+    assert (header["types"], header["scopes"]) == (["cart", "order", "pending_message"], ["orders:read"])
     assert [line["state"]["number"] for line in lines] == ["A-1"]
     assert "ada@example.com" not in json.dumps(lines)
     refused = shop.graphql(EXPORT, {"input": {"types": ["order", "customer"]}}, token=token)
