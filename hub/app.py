@@ -18,25 +18,29 @@ import orjson
 import uvicorn
 from fastapi import FastAPI, Response
 from fastapi.responses import JSONResponse
-from fastapi.staticfiles import StaticFiles
 from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.routing import BaseRoute
 
 import hub.relay
 import search.app
 import search.figures
 import webhooks.app
 import webhooks.erasure
-from hub import health, listening, migrations, search_event
+from hub import file_store, health, listening, migrations, search_event
 from hub.config import Settings
 from hub.db import Database
 from hub.errors import HubError
+from hub.file_pool import Pool
 from hub.health import Check
 from hub.metrics import Measured, Metrics
 from hub.relay import Stop
+from hub.rendition import Cache
 from schema import event_schema, payload_document
 from schema.app import schema
+from schema.asset_upload import Uploads
 from schema.desk import Desk
 from schema.download import Downloads
+from schema.file_answer import Files
 from schema.router import Endpoint
 from search.asking import ASKING
 from search.engine import Index
@@ -68,6 +72,7 @@ def create_app(settings: Settings, *, relay: bool = True) -> FastAPI:
     index = search.app.opened(settings, database)
     sending = Figures(database)
     desk = Desk(database)
+    pool = Pool(settings.file_megapixels * 1_000_000)
     endpoint = _endpoint(database, settings, index, desk)
     searching = search.figures.SearchFigures(database, index)
     metrics = Metrics(database, sending, desk, endpoint.execution.figures, searching, ASKING)
@@ -76,6 +81,7 @@ def create_app(settings: Settings, *, relay: bool = True) -> FastAPI:
         lambda: _stopping(
             [
                 endpoint.extras["recorder"].close,
+                pool.close,
                 start_relay(database, settings, sending) if relay else hub.relay.hear(database),
             ]
         ),
@@ -86,7 +92,7 @@ def create_app(settings: Settings, *, relay: bool = True) -> FastAPI:
     app.router.routes.extend(endpoint.routes())
     app.router.routes.append(Downloads(database, settings.secret, settings.var).route())
     _add_probes(app, _checks(database, settings, index), metrics)
-    _add_files(app, settings)
+    app.router.routes.extend(_file_routes(database, settings, pool))
     _add_schemas(app)
     return app
 
@@ -98,11 +104,12 @@ def _say_what_is_idle(settings: Settings) -> None:
             log.warning("HUB_%s is set, and not used by this version: see docs/limits.md.", name.upper())
 
 
-def _add_files(app: FastAPI, settings: Settings) -> None:
-    """The files that the hub keeps itself, as ``hub.asset.url`` names them."""
-    folder = settings.var / "assets"
-    folder.mkdir(parents=True, exist_ok=True)
-    app.mount("/assets", StaticFiles(directory=folder))
+def _file_routes(database: Database, settings: Settings, pool: Pool) -> list[BaseRoute]:
+    """Where files are fetched and sent."""
+    store = file_store.opened(settings)
+    cache = Cache(settings.var / "renditions", int(settings.rendition_gigabytes * 1e9))
+    uploads = Uploads(database, settings, store, pool)
+    return [*Files(database, store, pool, cache).routes(), uploads.route()]
 
 
 def _add_schemas(app: FastAPI) -> None:
@@ -240,6 +247,7 @@ def _lifespan(
 def _endpoint(database: Database, settings: Settings, index: Index, desk: Desk) -> Endpoint:
     extras = {
         "desk": desk,
+        "file_bytes": settings.file_megabytes * 1_000_000,
         "erasers": (webhooks.erasure.erase, search_event.erase),
         "search": index,
         "recorder": Recorder(database, settings.secret, settings.search_event_share),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Mapped
+from sqlalchemy.orm import Mapped, mapped_column
 
 from hub.db import Base, Id, Json, belongs, written
 from hub.provenance import Sourced
@@ -15,13 +15,26 @@ KINDS = ("image", "video", "document", "model")
 
 
 class Asset(KeptModel, Sourced, Base):
-    """A file that products refer to, by its address."""
+    """A file that products refer to: one that the hub keeps (``hub:files/…``), or an address elsewhere.
+
+    Of a file that it keeps the database fills in ``file``, ``kind``, ``media_type``, ``bytes``, ``width`` and ``height``
+    (``hub.asset_version``). ``focus_x`` and ``focus_y``: what must be seen when a picture is cut, in percent from the
+    left and from the top. ``file_name``: how it is called when it is saved.
+    """
 
     __tablename__ = "asset"
-    __kept__: ClassVar[Kept] = Kept("asset", scope="catalogue", key="code", deep=("alt",))
+    __kept__: ClassVar[Kept] = Kept(
+        "asset",
+        scope="catalogue",
+        key="code",
+        deep=("alt",),
+        derived=("file", "bytes"),
+        hidden=("file_key",),
+    )
     __table_args__ = (
         sa.CheckConstraint(f"kind IN {KINDS!r}", name="kind"),
         sa.CheckConstraint("code <> ''", name="code"),
+        sa.CheckConstraint("focus_x BETWEEN 0 AND 100 AND focus_y BETWEEN 0 AND 100", name="focus"),
     )
 
     id: Mapped[Id]
@@ -32,6 +45,12 @@ class Asset(KeptModel, Sourced, Base):
     width: Mapped[int | None] = written(kind="count")
     height: Mapped[int | None] = written(kind="count")
     alt: Mapped[Json] = written(server_default="{}", kind="texts")
+    file_name: Mapped[str | None] = written(kind="line")
+    focus_x: Mapped[int] = written(server_default="50", kind="count")
+    focus_y: Mapped[int] = written(server_default="50", kind="count")
+    file: Mapped[str | None] = mapped_column(sa.ForeignKey("file.hash"), index=True)
+    bytes: Mapped[int | None]
+    file_key: Mapped[str | None]
 
 
 class ProductAsset(KeptModel, Sourced, Base):
@@ -79,8 +98,3 @@ class VariantAsset(KeptModel, Sourced, Base):
     )
     role: Mapped[str] = written(server_default="gallery", kind="code")
     position: Mapped[int] = written(server_default="0")
-
-
-def url(address: str) -> str:
-    """Where a file is fetched: an address of the web as it stands, a file that the hub keeps below this server."""
-    return address.replace("hub:", "/", 1) if address.startswith("hub:") else address

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from ipaddress import ip_network
-from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from hub.demo.fill import Progress, Report
     from hub.demo.sample import Sample
     from hub.demo.shop import Shop
+    from hub.file_store import Store
 
 app = typer.Typer(help="Fill a generated shop once, then serve it and print addresses and tokens.")
 
@@ -65,7 +65,7 @@ def settled(settings: Settings) -> Settings:
 
 
 def _fill(settings: Settings, scale: float | None) -> dict[str, str]:
-    from hub import migrations
+    from hub import file_store, migrations
     from hub.demo import keys, shop
 
     database = migrations.prepared(settings)
@@ -75,32 +75,32 @@ def _fill(settings: Settings, scale: float | None) -> dict[str, str]:
         chosen = shop.chosen(stands, scale, datetime.now(UTC).date())
         if stands.filled:
             typer.echo(f"The demo of {chosen.day} is there, at scale {chosen.scale:g}.")
-            _draw(chosen, settings.var / "assets")
+            _draw(database, chosen, file_store.opened(settings))
         else:
-            _make(database, chosen, settings.var / "assets", resumed=stands.shop is not None)
+            _make(database, chosen, file_store.opened(settings), resumed=stands.shop is not None)
         return keys.ready(database, settings.secret, settings.var)
     finally:
         database.close()
 
 
-def _make(database: Database, shop: Shop, assets: Path, *, resumed: bool) -> None:
+def _make(database: Database, shop: Shop, store: Store, *, resumed: bool) -> None:
     from hub.demo.fill import fill
 
     if resumed:
         typer.echo(f"The fill of {shop.day} was interrupted: it is resumed, and what it wrote stays.")
     began = time.monotonic()
     with _bars() as progress:
-        report = fill(database, shop, assets, progress)
+        report = fill(database, shop, store, progress)
     _summarise(report, time.monotonic() - began)
 
 
-def _draw(shop: Shop, assets: Path) -> None:
+def _draw(database: Database, shop: Shop, store: Store) -> None:
     """The pictures, where the database came without its files."""
     from hub.demo.fill import draw, is_drawn
 
-    if not is_drawn(assets):
+    if not is_drawn(database, store):
         with _bars() as progress:
-            draw(shop, assets, progress)
+            draw(database, shop, store, progress)
 
 
 @contextmanager
@@ -186,10 +186,7 @@ def _show(settings: Settings, tokens: dict[str, str]) -> None:
 
 
 def _show_addresses(console: Console, url: str, tokens: dict[str, str]) -> None:
-    from hub.demo.item import Item
-
     console.print(f"\n[bold]GraphQL[/]   {url}/graphql  (GraphiQL in a browser)")
-    console.print(f"[bold]Picture[/]   {url}/assets/{Item(2).pictures[0].file}")
     console.print(f"[bold]State[/]     {url}/ready  {url}/metrics")
     console.print("\n[bold]Tokens[/], to be sent as  Authorization: Bearer …")
     for name, text in tokens.items():

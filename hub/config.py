@@ -136,6 +136,21 @@ class Settings(BaseSettings):
     export_gigabytes: float = Field(
         10, description="gigabytes that all results of one token may take up, more than 0", gt=0
     )
+    files: Path | None = Field(
+        None, description="the folder that holds the contents of files; HUB_VAR/files if none is named"
+    )
+    file_megabytes: int = Field(
+        200, description="megabytes that one file may have, from 1 to 10000", ge=1, le=10_000
+    )
+    file_megapixels: int = Field(
+        80, description="million pixels that one picture may have, from 1 to 200", ge=1, le=200
+    )
+    file_unused_days: float = Field(
+        30, description="days that a file must have been unused before it may be removed, 0 or more", ge=0
+    )
+    rendition_gigabytes: float = Field(
+        5, description="gigabytes of renditions that are kept on this machine, more than 0", gt=0
+    )
     search_event_days: int = Field(
         90, description="days to keep the events of search, from 1 to 3650", ge=1, le=3650
     )

@@ -39,6 +39,7 @@ SAID: dict[str, str] = {
     "ck_stock_reorder": "The reorder point is negative, or the quantity to order is not above zero.",
     "ck_stock_incoming_quantity": "A delivery expects no pieces: give 1 or more, or remove it.",
     "uq_stock_movement_document": "Two rows stand on the same line of a document: give each its own line.",
+    "ck_asset_focus": "The focal point lies outside the picture: give 0 to 100 percent from the left and from the top.",
     "ck_category_parent": "A category cannot be its own parent.",
     "ck_company_parent": "A company cannot be its own parent.",
     "ck_attribute_unit_family": "A measurement needs a unit family, and only a measurement has one.",

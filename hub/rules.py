@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from hub import cart, erasure, order_rules, search_rule, stock_rules
+from hub import asset_version, cart, erasure, order_rules, search_rule, stock_rules
 from hub.db import raw
 
 TREE = """
@@ -183,6 +183,7 @@ def install(connection: sa.Connection) -> None:
         SUMS,
         *order_rules.scripts(),
         *cart.scripts(),
+        asset_version.SCRIPT,
         FIXED,
         *(FIXED_COLUMN.format(table=table, column=column) for table, column in FIXED_COLUMNS),
         USED,

@@ -12,6 +12,7 @@ from strawberry.tools import create_type
 from strawberry.types import ExecutionContext
 
 from schema import (
+    asset_upload,
     cart_command,
     change,
     customer_erasure,
@@ -101,6 +102,7 @@ def schema() -> Schema:
         *mutation.fields(),
         *shortcut.fields(),
         *listing_command.fields(),
+        *asset_upload.fields(),
         *order_command.fields(),
         *pending_message_command.fields(),
         *cart_command.fields(),

@@ -143,7 +143,8 @@ def _computed(builder: Builder, seat: Seat, spec: Computed, asked: Asked) -> str
 def _scoped(builder: Builder, seat: Seat, spec: Scoped, asked: Asked) -> str:
     given = builder.arguments(asked).place
     function = builder.source.constant(spec.function)
-    made = f"{function}({_python(seat, spec.column)}, v.scope, **v.arguments[{given}])"
+    others = "".join(f"{name}={_python(seat, name)}, " for name in spec.others)
+    made = f"{function}({_python(seat, spec.column)}, v.scope, {others}**v.arguments[{given}])"
     return builder.plain(asked.definition.type, asked.nodes, made)
 
 

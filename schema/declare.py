@@ -182,15 +182,17 @@ def scoped(
     column: str,
     function: Callable[..., Any],
     *,
+    others: tuple[str, ...] = (),
     arguments: Mapping[str, Argument] | None = None,
     requires: str | None = None,
 ) -> Any:
-    """What ``function(value, scope, **arguments)`` makes of one column."""
+    """What ``function(value, scope, **others, **arguments)`` makes of one column and ``others``."""
     return Field(
         spec=Scoped(
             description=description,
             column=column,
             function=function,
+            others=others,
             arguments=arguments or {},
             requires=requires,
         )

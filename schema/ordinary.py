@@ -98,9 +98,12 @@ def _computed(spec: Computed) -> Resolver:
 
 
 def _scoped(spec: Scoped) -> Resolver:
-    return lambda source, _info, arguments: spec.function(
-        source.__dict__[spec.column], source.scope, **arguments
-    )
+    def resolve(source: Any, _info: Any, arguments: Any) -> Any:
+        own = source.__dict__
+        others = {name: own[name] for name in spec.others}
+        return spec.function(own[spec.column], source.scope, **others, **arguments)
+
+    return resolve
 
 
 def _one(spec: One) -> Resolver:

@@ -96,13 +96,14 @@ class Computed(Spec):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Scoped(Spec):
-    """A function of a stored value, the scope and the field's arguments: no statement of its own.
+    """A function of stored values, the scope and the field's arguments: no statement of its own.
 
-    ``function(value, scope, **arguments)``.
+    ``function(value, scope, **others, **arguments)``: ``others`` are further columns, given by their names.
     """
 
     column: str
     function: Callable[..., Any]
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -99,7 +99,7 @@ def reads(spec: Any) -> tuple[str, ...]:  # noqa: PLR0911 - one line for each ki
         case Computed():
             return spec.columns
         case Scoped():
-            return (spec.column,)
+            return (spec.column, *spec.others)
         case One():
             return (spec.via,)
         case Many() | Paged() | Looked():

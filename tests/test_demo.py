@@ -26,11 +26,12 @@ from hub.demo import attribute, item, sample
 from hub.demo.fill import LOCK, Report, fill
 from hub.demo.shop import Shop, State, chosen, state
 from hub.errors import InUse, Invalid
+from hub.file_store import Folder
 from tests.running import free_port, wait_until
 from tests.shop import written
 
-NOT_COMPARED = {"provenance", "opened_at"}
-"""What tells the moment of the fill."""
+NOT_COMPARED = {"provenance", "opened_at", "file_key"}
+"""What tells the moment of the fill, or is a secret of its own."""
 
 HOUSE = Path(__file__).parent.parent
 SHOP = Shop(0.02, date(2026, 3, 1))
@@ -49,7 +50,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def report(module_database: Database, pictures: Path) -> Report:
-    return fill(module_database, SHOP, pictures, quiet)
+    return fill(module_database, SHOP, Folder(pictures), quiet)
 
 
 @pytest.fixture
@@ -107,7 +108,7 @@ def column(tx: sa.Connection, statement: str) -> list[Any]:
 def test_two_fills_are_the_same(
     module_database: Database, report: Report, database: Database, tmp_path: Path
 ) -> None:
-    again = fill(database, SHOP, tmp_path, quiet)
+    again = fill(database, SHOP, Folder(tmp_path), quiet)
     assert again == report
     first, second = dump(module_database), dump(database)
     for name, rows in first.items():
@@ -215,10 +216,10 @@ def test_some_products_are_special_and_most_are_not(shop: sa.Connection, flaw: s
 
 
 def test_every_picture_that_is_named_is_drawn(shop: sa.Connection, pictures: Path, report: Report) -> None:
-    files = {address.removeprefix("hub:assets/") for address in column(shop, "SELECT address FROM asset")}
-    assert files == {path.name for path in pictures.iterdir()}
+    files = {address.removeprefix("hub:files/") for address in column(shop, "SELECT address FROM asset")}
+    assert files == {path.name for path in pictures.glob("??/*")}
     assert len(files) == report.pictures
-    assert all((pictures / name).read_bytes()[8:12] == b"WEBP" for name in files)
+    assert all((pictures / name[:2] / name).read_bytes()[8:12] == b"WEBP" for name in files)
 
 
 def test_an_interrupted_fill_is_resumed(
@@ -229,10 +230,10 @@ def test_an_interrupted_fill_is_resumed(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        fill(database, SHOP, tmp_path, break_off)
+        fill(database, SHOP, Folder(tmp_path), break_off)
     with database.read() as tx:
         assert state(tx) == State(SHOP, filled=False)
-    resumed = fill(database, SHOP, tmp_path, quiet)
+    resumed = fill(database, SHOP, Folder(tmp_path), quiet)
     assert resumed.kept["product"] == SHOP.products
     assert resumed.made["order"] == SHOP.orders
     assert resumed.made + resumed.kept == report.made
@@ -262,7 +263,7 @@ def test_one_fill_at_a_time(database: Database, tmp_path: Path) -> None:
     with database.engine.connect() as other:
         other.execute(sa.select(sa.func.pg_advisory_lock(LOCK)))
         with pytest.raises(InUse, match="Another process"):
-            fill(database, SHOP, tmp_path, quiet)
+            fill(database, SHOP, Folder(tmp_path), quiet)
 
 
 def test_another_scale_is_refused() -> None:

@@ -32,7 +32,7 @@ import pytest
 import sqlalchemy as sa
 from typer.testing import CliRunner
 
-from hub import cli
+from hub import cli, file_store
 from hub.db import HUB, Database
 from hub.demo import frame, keys
 from hub.demo.fill import fill
@@ -228,7 +228,7 @@ def demo(
     settings = make_settings(module_database_url, tmp_path_factory.mktemp("var"))
     with serving(settings) as server:
         shop = Shop(SCALE, datetime.now(UTC).date())
-        fill(server.database, shop, settings.var / "assets", lambda *_: None)
+        fill(server.database, shop, file_store.opened(settings), lambda *_: None)
         tokens = keys.ready(server.database, settings.secret, settings.var)
         told = {"url": server.url, "graphql": f"{server.url}/graphql", "tokens": tokens}
         (settings.var / "demo.json").write_text(json.dumps(told | {"channels": list(frame.CHANNELS)}))

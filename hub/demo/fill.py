@@ -4,28 +4,28 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
-from threading import Event
 from typing import Any
 
 import sqlalchemy as sa
 
-from hub.db import Database, Json, Writer
-from hub.demo import customer, frame, order, picture, product, stock
+from hub.asset import Asset
+from hub.db import Database, Json
+from hub.demo import customer, frame, order, product, stock
+from hub.demo.gallery import DEMO, Gallery
 from hub.demo.item import Item
 from hub.demo.shop import BEGUN, FILLED, Shop
 from hub.errors import InUse
 from hub.external_id import ExternalId
+from hub.file_store import Store
 from hub.order import Order
 from hub.product import Product, Variant
+from hub.rendition import hash_of
 from hub.save import save
 from hub.stock import Stock
 
-DEMO = Writer(actor="demo", source="demo")
 LOCK = 7_446_533
 
 Progress = Callable[[str, int, int], None]
@@ -59,26 +59,26 @@ class Report:
     pictures: int = 0
 
 
-def fill(database: Database, shop: Shop, folder: Path, progress: Progress) -> Report:
-    """Write the shop into the database and draw its pictures into ``folder``.
+def fill(database: Database, shop: Shop, store: Store, progress: Progress) -> Report:
+    """Write the shop into the database and draw its pictures into ``store``.
 
     A fill that was interrupted is resumed: what it wrote stays, the rest follows. Raises ``InUse`` while another
     process fills the same database.
     """
     report = Report()
-    stop = Event()
-    with _alone(database), ThreadPoolExecutor(1) as beside:
-        drawing = beside.submit(draw, shop, folder, progress, stop)
-        try:
-            _begin(database, shop, report)
-            for step in steps(shop):
-                _run(database, step, report, progress)
-        except BaseException:
-            stop.set()
-            raise
-        report.pictures = drawing.result()
+    with _alone(database), gallery(database, shop, store, progress) as pictures:
+        _begin(database, shop, report)
+        for step in steps(shop, pictures):
+            _run(database, step, report, progress)
+        report.pictures = len(pictures)
         _end(database, shop)
     return report
+
+
+def gallery(database: Database, shop: Shop, store: Store, progress: Progress) -> Gallery:
+    """The pictures of the shop, which are drawn while the block lasts."""
+    files = dict.fromkeys(shown.file for number in range(shop.products) for shown in Item(number).pictures)
+    return Gallery(database, store, files, lambda done: progress("Pictures", done, len(files)))
 
 
 @contextmanager
@@ -92,30 +92,29 @@ def _alone(database: Database) -> Iterator[None]:
             held.execute(sa.select(sa.func.pg_advisory_unlock(LOCK)))
 
 
-def steps(shop: Shop) -> Iterator[Step]:
+def steps(shop: Shop, pictures: Gallery) -> Iterator[Step]:
     """The parts of the shop, in an order in which each finds what it refers to."""
-    yield Step("Products", shop.products, 100, partial(_products, shop), _has_product)
+    yield Step("Products", shop.products, 100, partial(_products, shop, pictures), _has_product)
     yield Step("Relations", shop.products, 200, partial(_links, shop))
     yield Step("Customers", shop.customers, 500, _customers, _has_customer)
     yield Step("Orders", shop.orders, 500, partial(_orders, shop), _has_order)
     yield Step("Stock", shop.products, 200, _stock, _has_stock)
 
 
-def draw(shop: Shop, folder: Path, progress: Progress, stop: Event | None = None) -> int:
-    """Draw the pictures that are not in ``folder`` yet, until ``stop`` is set; gives how many those were."""
-    files = dict.fromkeys(shown.file for number in range(shop.products) for shown in Item(number).pictures)
-    drawn = 0
-    for done, name in enumerate(files, start=1):
-        if stop is not None and stop.is_set():
-            break
-        drawn += picture.draw_all(folder, [name])
-        progress("Pictures", done, len(files))
-    return drawn
+def draw(database: Database, shop: Shop, store: Store, progress: Progress) -> None:
+    """Draw the pictures again, where the database came without its files, and have the assets show them."""
+    with _alone(database), gallery(database, shop, store, progress) as pictures:
+        for number in range(shop.products):
+            with database.write(DEMO) as tx:
+                _save(tx, ("asset", product.assets(number, pictures.address)), Report())
 
 
-def is_drawn(folder: Path) -> bool:
+def is_drawn(database: Database, store: Store) -> bool:
     """Whether the pictures are there, told by the first one of the documentation's cup."""
-    return (folder / Item(2).pictures[0].file).exists()
+    shown = sa.select(Asset.address).where(Asset.code == Item(2).pictures[0].code)
+    with database.read() as tx:
+        content = hash_of(tx.scalar(shown) or "")
+    return content is not None and store.local(content) is not None
 
 
 def _begin(database: Database, shop: Shop, report: Report) -> None:
@@ -160,9 +159,9 @@ def _save(tx: sa.Connection, batch: Batch, report: Report) -> None:
     report.kept[noun] += sum(result.outcome == "unchanged" for result in results)
 
 
-def _products(shop: Shop, numbers: range) -> list[Batch]:
+def _products(shop: Shop, pictures: Gallery, numbers: range) -> list[Batch]:
     return [
-        ("asset", _flat(product.assets(number) for number in numbers)),
+        ("asset", _flat(product.assets(number, pictures.address) for number in numbers)),
         ("product", [product.row(number, shop.today) for number in numbers]),
     ]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from hub.db import Database
-from hub.demo.fill import DEMO
+from hub.demo.gallery import DEMO
 from hub.token import Wish, authenticate, create
 
 FILE = "demo-tokens.json"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
@@ -10,19 +10,10 @@ from hub.demo import chance
 from hub.demo.colour import BY_CODE
 from hub.demo.sheet import INK, SIDE, Paint, Sheet, shade
 
-__all__ = ["SIDE", "draw", "draw_all"]
+__all__ = ["SIDE", "draw"]
 
 GROUNDS: tuple[Paint, ...] = ((244, 238, 228), (232, 238, 240), (240, 234, 238), (234, 240, 230))
 STEEL: Paint = (188, 192, 196)
-
-
-def draw_all(folder: Path, files: Iterable[str]) -> int:
-    """Draw the files that are not there yet; gives how many those were."""
-    folder.mkdir(parents=True, exist_ok=True)
-    missing = [name for name in files if not (folder / name).exists()]
-    for name in missing:
-        draw(folder / name)
-    return len(missing)
 
 
 def draw(path: Path) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
 from hub.db import Json
 from hub.demo import chance, price, said
 from hub.demo.frame import COLLECTIONS
 from hub.demo.item import Choice, Item
-from hub.demo.picture import SIDE
 from hub.demo.wares import KINDS
 
 AMERICAN = (0, 1, 2)
@@ -41,16 +40,13 @@ def row(number: int, today: datetime) -> Json:
     return found
 
 
-def assets(number: int) -> list[Json]:
-    """The pictures of product ``number``. Their files are drawn by ``hub.demo.picture``."""
+def assets(number: int, address: Callable[[str], str]) -> list[Json]:
+    """The pictures of product ``number``. ``address``: where the file of that name is kept."""
     return [
         {
             "code": picture.code,
-            "address": f"hub:assets/{picture.file}",
-            "kind": "image",
-            "media_type": "image/webp",
-            "width": SIDE,
-            "height": SIDE,
+            "address": address(picture.file),
+            "file_name": picture.file,
             "alt": picture.alt,
         }
         for picture in Item(number).pictures
