@@ -86,9 +86,7 @@ def _scan_ends(data: bytes, at: int) -> int:
             return at
 
 
-PNG_KEPT = frozenset(
-    b"IHDR PLTE IDAT tRNS cHRM gAMA iCCP sBIT sRGB cICP pHYs bKGD acTL fcTL fdAT".split()
-)
+PNG_KEPT = frozenset(b"IHDR PLTE IDAT tRNS cHRM gAMA iCCP sBIT sRGB cICP pHYs bKGD acTL fcTL fdAT".split())
 
 
 def png(data: bytes, orientation: int) -> bytes:
