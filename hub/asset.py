@@ -46,8 +46,8 @@ class Asset(KeptModel, Sourced, Base):
     height: Mapped[int | None] = written(kind="count")
     alt: Mapped[Json] = written(server_default="{}", kind="texts")
     file_name: Mapped[str | None] = written(kind="line")
-    focus_x: Mapped[int] = written(server_default="50", kind="count")
-    focus_y: Mapped[int] = written(server_default="50", kind="count")
+    focus_x: Mapped[int] = written(server_default="50", kind="percent")
+    focus_y: Mapped[int] = written(server_default="50", kind="percent")
     file: Mapped[str | None] = mapped_column(sa.ForeignKey("file.hash"), index=True)
     bytes: Mapped[int | None]
     file_key: Mapped[str | None]

@@ -29,6 +29,9 @@ LARGEST_EXPONENT = 30
 Check = Callable[[Any], Any]
 
 
+WHOLE_PERCENT = 100
+
+
 def shown(value: Any) -> str:
     """A value as messages show it: quoted, and cut where it is long."""
     text = str(value)
@@ -139,6 +142,14 @@ def count(value: Any) -> int:
     checked = whole(value)
     if checked < 0:
         raise Invalid(f"{checked} is negative: give 0 or more.")
+    return checked
+
+
+def percent(value: Any) -> int:
+    """A whole number of percent, from 0 to 100."""
+    checked = whole(value)
+    if not 0 <= checked <= WHOLE_PERCENT:
+        raise Invalid(f"{checked} percent lies outside: give 0 to {WHOLE_PERCENT}.")
     return checked
 
 
@@ -258,6 +269,7 @@ CHECKS: dict[str, Check] = {
     "amount": amount,
     "whole": whole,
     "count": count,
+    "percent": percent,
     "flag": flag,
     "moment": moment,
     "texts": texts,

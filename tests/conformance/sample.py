@@ -264,6 +264,7 @@ VALUES: dict[str, Callable[[str, int], Any]] = {
     "amount": lambda _, number: f"{number}.50",
     "whole": lambda _, number: number,
     "count": lambda _, number: number,
+    "percent": lambda _, number: number % 101,
     "flag": lambda _, __: True,
     "moment": lambda name, _: "2020-01-01T00:00:00Z" if name == "starts_at" else "2100-01-01T00:00:00Z",
     "email": lambda _, number: f"someone-{number}@example.com",
