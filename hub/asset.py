@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hub.db import Base, Id, Json, belongs, written
+from hub.file import File
 from hub.provenance import Sourced
 from hub.registry import Kept, KeptModel
 
@@ -48,7 +49,7 @@ class Asset(KeptModel, Sourced, Base):
     file_name: Mapped[str | None] = written(kind="line")
     focus_x: Mapped[int] = written(server_default="50", kind="percent")
     focus_y: Mapped[int] = written(server_default="50", kind="percent")
-    file: Mapped[str | None] = mapped_column(sa.ForeignKey("file.hash"), index=True)
+    file: Mapped[str | None] = mapped_column(sa.ForeignKey(File.hash), index=True)
     bytes: Mapped[int | None]
     file_key: Mapped[str | None]
 

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hub.db import Base, Id, belongs
+from hub.file import File
 
 
 class AssetVersion(Base):
@@ -19,7 +20,7 @@ class AssetVersion(Base):
     id: Mapped[Id]
     asset_id: Mapped[int] = belongs("asset.id")
     number: Mapped[int]
-    file: Mapped[str] = mapped_column(sa.ForeignKey("file.hash"), index=True)
+    file: Mapped[str] = mapped_column(sa.ForeignKey(File.hash), index=True)
     file_name: Mapped[str | None]
     media_type: Mapped[str]
     bytes: Mapped[int]

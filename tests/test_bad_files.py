@@ -76,13 +76,9 @@ def test_each_orientation_is_turned_upright(pool: Pool, tmp_path: Path) -> None:
     upright = Image.new("RGB", (80, 40), (255, 255, 255))
     upright.paste((255, 0, 0), (0, 0, 40, 20))
     for orientation in range(1, 9):
-        stored = next(
-            each
-            for turn in (None, *Image.Transpose)
-            if (each := upright if turn is None else upright.transpose(turn))
-            and (each if orientation == 1 else each.transpose(TURNS[orientation])).tobytes()
-            == upright.tobytes()
-        )
+        ways = [upright, *(upright.transpose(turn) for turn in Image.Transpose)]
+        turned = [way if orientation == 1 else way.transpose(TURNS[orientation]) for way in ways]
+        stored = ways[[each.tobytes() for each in turned].index(upright.tobytes())]
         target = io.BytesIO()
         stored.save(target, "JPEG", quality=95, exif=exif(orientation))
         found = looked(pool, Bad("", target.getvalue(), None, None), tmp_path)
