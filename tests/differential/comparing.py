@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,11 +46,11 @@ class Pair:
     bails: Counter[str] = field(default_factory=Counter)
     reached: set[str] = field(default_factory=set)
 
-    def draw(self, chance: Random) -> tuple[Question, str]:
-        """A question, and who asks it."""
+    def draw(self, chance: Random, known: Collection[str] = frozenset()) -> tuple[Question, str]:
+        """A question, and who asks it. ``known``: fields that it need not ask for."""
         names = sorted(self.viewers)
         (viewer,) = chance.choices(names, [WEIGHTS.get(name, 1) for name in names])
-        return question(chance, graphql_schema(), self.pools, self.reaches[viewer]), viewer
+        return question(chance, graphql_schema(), self.pools, self.reaches[viewer], known), viewer
 
     def check(self, asked: Question, viewer: str, expected: Answer | None = None) -> None:
         """Ask both. Raises ``DifferenceError`` where they differ, or the compiled one gave up for no reason.

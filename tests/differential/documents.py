@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -34,6 +35,8 @@ DULL = frozenset({"provenance", "createdAt", "updatedAt", "source", "actor", "wr
 TEXTS = frozenset({"name", "description", "alt", "nameLocale", "value", "price"})
 AGAIN_SHARE = 0.2
 """How often a field with arguments is asked for once more, with others."""
+UNHEARD = 4
+"""How much likelier a field is that is not among the known ones, where some are."""
 SHUT_SHARE = 0.02
 """How often a field is chosen without regard to what its viewer may see."""
 PAGED = frozenset({"first", "after", "last", "before", "sort"})
@@ -74,9 +77,11 @@ class Question:
     reached: set[str] = field(default_factory=set)
 
 
-def question(chance: Random, schema: GraphQLSchema, pools: Pools, reach: Reach) -> Question:
-    """A request made by chance, mostly for what its viewer may see."""
-    return _Document(chance, schema, pools, reach).made()
+def question(
+    chance: Random, schema: GraphQLSchema, pools: Pools, reach: Reach, known: Collection[str] = frozenset()
+) -> Question:
+    """A request made by chance, mostly for what its viewer may see. ``known``: fields of which there were enough."""
+    return _Document(chance, schema, pools, reach, known).made()
 
 
 def _weight(name: str, declared: GraphQLField) -> int:
@@ -87,11 +92,14 @@ def _weight(name: str, declared: GraphQLField) -> int:
 
 
 class _Document:
-    def __init__(self, chance: Random, schema: GraphQLSchema, pools: Pools, reach: Reach) -> None:
+    def __init__(
+        self, chance: Random, schema: GraphQLSchema, pools: Pools, reach: Reach, known: Collection[str]
+    ) -> None:
         self.chance = chance
         self.schema = schema
         self.pools = pools
         self.reach = reach
+        self.known = frozenset(known)
         self.declared = Declared()
         self.values = Values(chance, pools, self.declared)
         self.left = chance.randint(4, FIELDS)
@@ -210,8 +218,12 @@ class _Document:
             ] or names
         if not names:
             return "__typename"
-        (name,) = self.chance.choices(names, [_weight(name, type_.fields[name]) for name in names])
+        (name,) = self.chance.choices(names, [self._weight(type_, name) for name in names])
         return name
+
+    def _weight(self, type_: Any, name: str) -> int:
+        weight = _weight(name, type_.fields[name])
+        return weight if not self.known or f"{type_.name}.{name}" in self.known else weight * UNHEARD
 
     def _field(self, type_: Any, name: str, depth: int, *, alias: bool = False) -> str:
         if name == "__typename":
