@@ -23,7 +23,7 @@ from hub.db import HUB, Base, Database, Id, Json
 from hub.errors import Forbidden, Gone, Invalid, Limit, NotFound
 from hub.file import Content
 from hub.file_pool import Pool
-from hub.file_store import Store
+from hub.file_store import Store, hashed
 from hub.token import Token
 from hub.viewer import Viewer
 
@@ -178,12 +178,6 @@ def looked_at(
         yield Content(kept, hashed(kept), kept.stat().st_size, found, name)
     finally:
         cleaned.unlink(missing_ok=True)
-
-
-def hashed(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal digits."""
-    with path.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def forget(database: Database) -> None:

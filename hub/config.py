@@ -22,9 +22,20 @@ HOST = re.compile(
 )
 """A host's name, with a letter in it: digits and dots alone are a network that was mistyped."""
 
+BUCKET = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?")
+"""A bucket as S3 lets them be named, and what the names in it begin with."""
+
 DATABASE_FORM = "postgresql://user:password@host:5432/name"
 SECRETS = frozenset(
-    {"secret_key", "database_url", "database_read_urls", "elasticsearch_url", "elasticsearch_api_key"}
+    {
+        "secret_key",
+        "database_url",
+        "database_read_urls",
+        "elasticsearch_url",
+        "elasticsearch_api_key",
+        "files_endpoint",
+        "files_secret_key",
+    }
 )
 """Settings whose values may hold a password and are never printed."""
 
@@ -49,6 +60,12 @@ def _web(url: object) -> object:
     return url
 
 
+def _place(value: object) -> object:
+    if isinstance(value, str) and value.startswith("s3:") and not BUCKET.fullmatch(value):
+        raise PydanticCustomError("address", "no bucket")
+    return value
+
+
 def _split(value: object) -> object:
     """The parts of a list written with commas."""
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
@@ -67,6 +84,7 @@ def _network(value: object) -> object:
 
 
 DatabaseUrl = Annotated[str, BeforeValidator(_driven)]
+Place = Annotated[str, BeforeValidator(_place)]
 WebUrl = Annotated[str, BeforeValidator(_web)]
 Network = Annotated[IPv4Network | IPv6Network | str, BeforeValidator(_network)]
 
@@ -136,9 +154,16 @@ class Settings(BaseSettings):
     export_gigabytes: float = Field(
         10, description="gigabytes that all results of one token may take up, more than 0", gt=0
     )
-    files: Path | None = Field(
-        None, description="the folder that holds the contents of files; HUB_VAR/files if none is named"
+    files: Place | None = Field(
+        None,
+        description="the folder that holds the contents of files, or s3://bucket/prefix; HUB_VAR/files if none is named",
     )
+    files_endpoint: WebUrl | None = Field(
+        None, description="http://host:9000, where the bucket is not at AWS itself"
+    )
+    files_region: str | None = Field(None, description="the bucket's region, for example eu-central-1")
+    files_access_key: str | None = Field(None, description="the key that opens the bucket")
+    files_secret_key: SecretStr | None = Field(None, description="the secret of HUB_FILES_ACCESS_KEY")
     file_megabytes: int = Field(
         200, description="megabytes that one file may have, from 1 to 10000", ge=1, le=10_000
     )

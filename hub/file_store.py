@@ -1,8 +1,10 @@
-"""Where the contents of files lie: in a folder, each under its hash."""
+"""Where the contents of files lie, each under its hash: in a folder, or in a bucket (``hub.file_bucket``)."""
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -11,10 +13,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from hub.errors import HubError
+
 if TYPE_CHECKING:
     from hub.config import Settings
 
 HASH_LENGTH = 64
+HASH = re.compile(f"[0-9a-f]{{{HASH_LENGTH}}}")
+
+
+class AwayError(HubError):
+    """The store cannot be asked, or does not give what it should."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +36,10 @@ class Stored:
 
 
 class Store(Protocol):
-    """Keeps contents by their hash. Whoever puts or removes one holds its lock (``hub.file.lock``)."""
+    """Keeps contents by their hash. Whoever puts or removes one holds its lock (``hub.file.lock``).
+
+    Each of its methods raises ``AwayError`` where the store does not answer.
+    """
 
     def put(self, path: Path, content: str) -> None:
         """Keep a copy of the file; it is there for good when this returns. What is there already stays."""
@@ -44,7 +56,22 @@ class Store(Protocol):
 
 def opened(settings: Settings) -> Store:
     """The store that the settings name."""
-    return Folder(settings.files or settings.var / "files")
+    if settings.files is not None and settings.files.startswith("s3://"):
+        from hub import file_bucket  # what speaks to S3 takes its time to load
+
+        return file_bucket.opened(settings)
+    return Folder(Path(settings.files) if settings.files else settings.var / "files")
+
+
+def hashed(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal digits."""
+    with path.open("rb") as opened_:
+        return hashlib.file_digest(opened_, "sha256").hexdigest()
+
+
+def is_hash(name: str) -> bool:
+    """Whether a name is one that a content can have."""
+    return HASH.fullmatch(name) is not None
 
 
 class Folder:

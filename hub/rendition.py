@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 import re
 import shutil
-import time
 from pathlib import Path
-from threading import Lock
 from urllib.parse import quote
 
 from hub.errors import Invalid, Limit
 from hub.file import PREFIX, extension
 from hub.file_picture import Wish
+from hub.local_cache import LocalCache
 
 FILES = "/files"
 """Where the contents of files are fetched."""
@@ -37,12 +35,6 @@ NAME = re.compile(
     r"w(?P<width>\d{0,5})h(?P<height>\d{0,5})-(?P<fit>contain|cover|pad)-x(?P<x>\d{1,3})y(?P<y>\d{1,3})"
     r"-q(?P<quality>\d{1,3})-(?P<signature>[0-9a-f]{32})\.(?P<format>webp|avif|jpeg|png)"
 )
-
-USED_SECONDS = 3600.0
-"""How often it is noted that a rendition was asked for."""
-
-KEPT_SHARE = 0.8
-"""How much of the bound is left full when it was reached."""
 
 PARTS = re.compile(r"[^\w.-]+")
 
@@ -107,51 +99,13 @@ def hash_of(address_: str) -> str | None:
     return address_.removeprefix(PREFIX) if address_.startswith(PREFIX) else None
 
 
-class Cache:
-    """Renditions on the disk of this machine, at most so many bytes. Its files may be deleted at any time."""
-
-    def __init__(self, folder: Path, most_bytes: int) -> None:
-        self._folder, self._most = folder, most_bytes
-        self._held: int | None = None
-        self._lock = Lock()
+class Cache(LocalCache):
+    """Renditions on the disk of this machine."""
 
     def path(self, content: str, wish: Wish) -> Path:
         """Where a rendition lies, if it does."""
-        return self._folder / content[:2] / content / f"{_said(wish)}.{wish.format}"
-
-    def found(self, path: Path) -> bool:
-        """Whether it is there; it counts as used then."""
-        try:
-            if time.time() - path.stat().st_mtime > USED_SECONDS:
-                os.utime(path)
-        except FileNotFoundError:
-            return False
-        return True
-
-    def made(self, path: Path) -> None:
-        """Take note of a new one, and drop old ones where there are too many."""
-        with self._lock:
-            if self._held is None:
-                self._held = sum(each.stat().st_size for each in self._every())
-            else:
-                self._held += path.stat().st_size
-            if self._held > self._most:
-                self._held = self._drop()
+        return self.folder / content[:2] / content / f"{_said(wish)}.{wish.format}"
 
     def forget(self, content: str) -> None:
         """Drop every rendition of a content."""
-        shutil.rmtree(self._folder / content[:2] / content, ignore_errors=True)
-
-    def _every(self) -> list[Path]:
-        return [each for each in self._folder.glob("??/*/*") if each.is_file()]
-
-    def _drop(self) -> int:
-        """Drop those that were not used longest; the bytes that are left."""
-        stands = sorted((each.stat().st_mtime, each.stat().st_size, each) for each in self._every())
-        held = sum(size for _, size, _ in stands)
-        for _, size, path in stands:
-            if held <= self._most * KEPT_SHARE:
-                break
-            path.unlink(missing_ok=True)
-            held -= size
-        return held
+        shutil.rmtree(self.folder / content[:2] / content, ignore_errors=True)

@@ -24,8 +24,9 @@ from hub.config import Settings
 from hub.db import Database, Json
 from hub.errors import Code, HubError, Invalid, Limit
 from hub.file_pool import Pool
-from hub.file_store import Store
+from hub.file_store import AwayError, Store
 from hub.viewer import Viewer
+from schema import file_answer
 from schema import input as inputs
 from schema.command import Writing, write_rows
 from schema.context import Context
@@ -161,6 +162,8 @@ class Uploads:
         """Take a file: 201 with the asset when it is kept."""
         try:
             taken = await self._take(request)
+        except AwayError as away:
+            return file_answer.unreachable(away)
         except HubError as wrong:
             body = refused_body(wrong.code.value, wrong.message, path=list(wrong.path))
             # What was not read stays in the wire: the connection cannot go on with another request.

@@ -8,6 +8,7 @@ are, or lets it run.
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from hub.errors import HubError
 from hub.file import File
 from hub.file_picture import Wish
 from hub.file_pool import Busy, Pool
-from hub.file_store import Store
+from hub.file_store import AwayError, Store
 from hub.rendition import Cache
 from schema.errors import refusal
 
@@ -37,6 +38,10 @@ GUARDED = {
 """What goes with every file: nothing in it runs, whatever a browser takes it for. Pages anywhere may show it."""
 
 RETRY_SECONDS = "2"
+AWAY = "FILES_UNAVAILABLE"
+"""The code while the store of files does not answer. Its own words are for the log alone."""
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -66,7 +71,10 @@ class Files:
         headers = GUARDED | {"cache-control": FOREVER, "etag": tag}
         if _is_known(request, tag):
             return Response(status_code=304, headers=headers)
-        path = await asyncio.to_thread(self.store.local, content)
+        try:
+            path = await asyncio.to_thread(self.store.local, content)
+        except AwayError as away:
+            return unreachable(away)
         if path is None:
             return _refused(404, "NOT_FOUND", "The file's content is not in the store: restore it there.")
         inline = file_type.BY_MEDIA_TYPE[row["media_type"]].inline
@@ -92,14 +100,23 @@ class Files:
         if _is_known(request, tag):
             return Response(status_code=304, headers=headers)
         path = self.cache.path(content, wish)
+        refused = await self._refusal(content, row["media_type"], wish, path)
+        if refused is not None:
+            return refused
+        return FileResponse(path, media_type=rendition.MEDIA_TYPES[wish.format], headers=headers)
+
+    async def _refusal(self, content: str, media_type: str, wish: Wish, path: Path) -> Response | None:
+        """Have a rendition made if it is not there; why it cannot be, or null when it is there."""
         try:
             if not self.cache.found(path):
-                await self._made(content, row["media_type"], wish, path)
+                await self._made(content, media_type, wish, path)
+        except AwayError as away:
+            return unreachable(away)
         except Busy as busy:
             return _refused(503, busy.code.value, busy.message, retry_after=RETRY_SECONDS)
         except HubError as refused:
             return _refused(422, refused.code.value, refused.message)
-        return FileResponse(path, media_type=rendition.MEDIA_TYPES[wish.format], headers=headers)
+        return None
 
     async def _row(self, content: str) -> sa.RowMapping | None:
         """What is known of a content; null for one that no asset has."""
@@ -137,6 +154,12 @@ def _unknown() -> Response:
     return _refused(
         404, "NOT_FOUND", "The address is not one that this hub gave out: ask the asset for its url."
     )
+
+
+def unreachable(away: AwayError) -> Response:
+    """What is answered while the store of files does not answer."""
+    log.warning("%s", away)
+    return _refused(503, AWAY, "The store of files does not answer: try again.", retry_after=RETRY_SECONDS)
 
 
 def _refused(status: int, code: str, message: str, **headers: str) -> Response:

@@ -160,3 +160,14 @@ def test_settings_do_not_change_after_the_start(tmp_path: Path) -> None:
 )
 def test_url_is_one_that_people_can_open(host: str, url: str) -> None:
     assert Settings(host=host).url == url
+
+
+@pytest.mark.parametrize("place", ["s3://files", "s3://my.files-2/hub/a", "/srv/files", "files"])
+def test_files_lie_in_a_folder_or_a_bucket(place: str) -> None:
+    assert Settings(files=place).files == place
+
+
+@pytest.mark.parametrize("place", ["s3://", "s3://Files", "s3:files", "s3://a/b", "s3://-files"])
+def test_a_name_that_no_bucket_can_have_is_refused(place: str) -> None:
+    with pytest.raises(ValidationError):
+        Settings(files=place)

@@ -10,12 +10,11 @@ from types import TracebackType
 from typing import Self
 
 from hub import file
-from hub.asset_upload import hashed
 from hub.db import Database, Writer
 from hub.demo import picture
 from hub.file import Content
 from hub.file_pool import Inspected
-from hub.file_store import Store
+from hub.file_store import Store, hashed
 
 DEMO = Writer(actor="demo", source="demo")
 SHOWN = Inspected("image/webp", "image", picture.SIDE, picture.SIDE)
