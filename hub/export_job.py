@@ -12,6 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from hub import ids, job, snapshot, token
+from hub.config import Settings
 from hub.db import Database, Json
 from hub.errors import Forbidden, Limit
 from hub.job import Job, Result
@@ -46,17 +47,13 @@ def is_signed(secret: str, path: str, expires: int, given: str) -> bool:
     return hmac.compare_digest(signature(secret, path, expires).encode(), given.encode())
 
 
-def run(database: Database, var: Path, row: Json, most_bytes: int, tell: Tell) -> Result:
-    """Write the file of a job. Raises ``hub.errors.HubError`` where it cannot be done.
-
-    ``most_bytes``: how much all results of the token may take up.
-    """
+def run(database: Database, settings: Settings, row: Json, tell: Tell) -> Result:
+    """Write the file of a job. Raises ``hub.errors.HubError`` where it cannot be done."""
+    most_bytes = int(settings.export_gigabytes * 1e9)
     with database.read() as tx:
-        viewer = _viewer(tx, row["token_id"])
+        viewer = asking(tx, row["token_id"])
         left = most_bytes - job.used_bytes(tx, row["token_id"])
-    place = folder(var, row["id"])
-    shutil.rmtree(place, ignore_errors=True)  # what an earlier attempt left
-    place.mkdir(parents=True)
+    place = emptied(settings.var, row["id"])
     given = row["input"]
     path = place / f"{'changed' if given.get('since') else 'snapshot'}-{row['attempts']}.jsonl.gz"
     taking = snapshot.begin(database, viewer, given.get("types"), given.get("since"))
@@ -72,7 +69,15 @@ def run(database: Database, var: Path, row: Json, most_bytes: int, tell: Tell) -
     return Result(path.name, path.stat().st_size, summary.header.cursor)
 
 
-def _viewer(tx: sa.Connection, token_id: int) -> Viewer:
+def emptied(var: Path, number: int) -> Path:
+    """The folder of a job, without what an earlier attempt left."""
+    place = folder(var, number)
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(parents=True)
+    return place
+
+
+def asking(tx: sa.Connection, token_id: int) -> Viewer:
     """Who asked, with the rights that the token has now."""
     row: Any = (
         tx.execute(sa.select(Token.__table__).where(Token.id == token_id, job.VALID)).mappings().first()

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from threading import Thread
 from typing import Any
 
@@ -17,16 +16,21 @@ import orjson
 import psycopg
 import sqlalchemy as sa
 
-from hub import export_job
+from hub import asset_fetch, export_job
+from hub.config import Settings
 from hub.db import Database, Json
 from hub.errors import HubError
+from hub.file_store import AwayError
 from hub.job import Result
 from hub.snapshot import Tell
 
 NICE = 5
 """It stands behind whoever answers requests."""
 
-KINDS: dict[str, Callable[[Database, Path, Json, int, Tell], Result]] = {export_job.KIND: export_job.run}
+KINDS: dict[str, Callable[[Database, Settings, Json, Tell], Result]] = {
+    export_job.KIND: export_job.run,
+    asset_fetch.KIND: asset_fetch.run,
+}
 """What does each kind of job."""
 
 
@@ -35,13 +39,15 @@ def main() -> None:
     order = orjson.loads(sys.stdin.buffer.readline())
     Thread(target=_end_with_parent, daemon=True).start()
     os.nice(NICE)
-    row, var = order["job"], Path(order["var"])
-    database = Database(order["database"], pool_size=1)
+    row, settings = order["job"], Settings(**order["settings"])
+    database = Database(
+        order["database"], pool_size=asset_fetch.AT_ONCE
+    )  # none is opened before it is needed
     try:
-        result = KINDS[row["kind"]](
-            database, var, row, order["most_bytes"], lambda done, total: _say(done=done, total=total)
-        )
+        result = KINDS[row["kind"]](database, settings, row, lambda done, total: _say(done=done, total=total))
         _say(file=result.file, bytes=result.bytes, cursor=result.cursor)
+    except AwayError as away:
+        _say(lost=away.message)
     except HubError as refused:
         _say(refused=refused.message)
     except (sa.exc.DBAPIError, psycopg.Error) as error:

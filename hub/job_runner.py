@@ -104,8 +104,7 @@ class _Work:
         order = {
             "job": row,
             "database": self._database.url,
-            "var": str(self._settings.var),
-            "most_bytes": int(self._settings.export_gigabytes * 1e9),
+            "settings": self._settings.told(),
         }
         assert process.stdin is not None
         process.stdin.write(orjson.dumps(order) + b"\n")

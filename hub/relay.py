@@ -13,6 +13,7 @@ from threading import Event, Thread
 import sqlalchemy as sa
 
 from hub import (
+    asset_upload,
     cart,
     idempotency,
     job_runner,
@@ -132,6 +133,7 @@ def _tidy(settings: Settings) -> Callable[[Database], bool]:
         with database.write(HUB) as tx:
             sequencer.drop_old(tx, settings.feed_days)
             idempotency.purge(tx)
+        asset_upload.forget(database)
         return False
 
     return tidy

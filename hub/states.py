@@ -85,7 +85,7 @@ def nouns(viewer: Viewer, wanted: Sequence[str] | None) -> list[str]:
     for place, name in enumerate(wanted or ()):
         if name not in roots:
             raise NotFound(
-                f'"{name}" is no type of object: name some of {", ".join(roots)}.', ("types", place)
+                f'"{name}" is no type of object: name some of {", ".join(sorted(roots))}.', ("types", place)
             )
         viewer.require(roots[name].kept.scope, "read", ("types", place))
     chosen = wanted or [name for name, part in roots.items() if change.opens(viewer, part)]

@@ -12,6 +12,7 @@ from strawberry.tools import create_type
 from strawberry.types import ExecutionContext
 
 from schema import (
+    asset_fetch,
     asset_upload,
     cart_command,
     change,
@@ -103,6 +104,7 @@ def schema() -> Schema:
         *shortcut.fields(),
         *listing_command.fields(),
         *asset_upload.fields(),
+        *asset_fetch.fields(),
         *order_command.fields(),
         *pending_message_command.fields(),
         *cart_command.fields(),

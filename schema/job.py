@@ -13,7 +13,7 @@ import strawberry
 from strawberry.types import Info
 from strawberry.types.field import StrawberryField
 
-from hub import export_job, feed, idempotency, ids, job, snapshot, states
+from hub import asset_fetch, export_job, feed, idempotency, ids, job, snapshot, states
 from hub.errors import HubError, Invalid, Limit, NotFound
 from hub.job import NOUN, Job
 from schema.connection import PageInfo
@@ -29,11 +29,15 @@ DEFAULT_PAGE = 20
 Work = Callable[[sa.Connection], int]
 
 
-@strawberry.enum(description="What a job does. EXPORT: it writes the states of objects into a file.")
+@strawberry.enum(
+    description="What a job does. EXPORT: it writes the states of objects into a file. FETCH: it fetches the files of assets"
+    " that lie elsewhere, and writes a report of them."
+)
 class JobKind(StrEnum):
     """What a job does."""
 
     EXPORT = export_job.KIND
+    FETCH = asset_fetch.KIND
 
 
 @strawberry.enum(
@@ -200,7 +204,7 @@ async def bulk_export(
         )
         return cast("int", kept["id"])
 
-    return await _told(context, queue, "input")
+    return await told(context, queue, "input")
 
 
 async def job_cancel(info: Info, id: Id) -> JobPayload:  # noqa: A002 - the API's name
@@ -212,7 +216,7 @@ async def job_cancel(info: Info, id: Id) -> JobPayload:  # noqa: A002 - the API'
         job.cancel(tx, context.viewer, number)
         return number
 
-    return await _told(context, end)
+    return await told(context, end)
 
 
 SINGLE = strawberry.field(
@@ -248,7 +252,9 @@ def _check(tx: sa.Connection, since: str) -> None:
         raise refused if refused.path else refused.under("since") from refused
 
 
-async def _told(context: Context, work: Work, *prefix: str) -> JobPayload:
+async def told(context: Context, work: Work, *prefix: str) -> JobPayload:
+    """Carry out a command on a job in a transaction, and answer with the job as it is then."""
+
     def run() -> int:
         with context.database.write(context.viewer.writer) as tx:
             return work(tx)

@@ -11,8 +11,9 @@ import aiohttp
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+from hub import outside
 from hub.errors import Invalid
-from webhooks import guard, signature
+from webhooks import signature
 from webhooks.post import Answer, Post, Target
 
 PUBLIC = [
@@ -96,13 +97,13 @@ REFUSED = [
 
 @pytest.mark.parametrize("text", PUBLIC)
 def test_public_address_is_permitted(text: str) -> None:
-    assert guard.permits(ip_address(text))
+    assert outside.permits(ip_address(text))
 
 
 @pytest.mark.parametrize("text", REFUSED)
 def test_private_or_special_address_is_refused(text: str) -> None:
-    with pytest.raises(guard.RefusedError, match="HUB_WEBHOOK_ALLOWED_NETWORKS"):
-        guard.check(ip_address(text))
+    with pytest.raises(outside.RefusedError, match="HUB_WEBHOOK_ALLOWED_NETWORKS"):
+        outside.check(ip_address(text))
 
 
 @pytest.mark.parametrize(
@@ -121,7 +122,7 @@ def test_private_or_special_address_is_refused(text: str) -> None:
 )
 def test_opened_networks_and_no_others(text: str, permitted: bool) -> None:
     allowed = [ip_network(network) for network in ("127.0.0.0/8", "10.1.0.0/16", "fd00::/16")]
-    assert guard.permits(ip_address(text), allowed) is permitted
+    assert outside.permits(ip_address(text), allowed) is permitted
 
 
 @pytest.mark.parametrize(
@@ -172,7 +173,7 @@ def test_opened_networks_and_no_others(text: str, permitted: bool) -> None:
 )
 def test_wrong_endpoint_address_is_refused_when_saved(text: str) -> None:
     with pytest.raises(Invalid) as refused:
-        guard.address(text)
+        outside.address(text)
     assert "geheim" not in refused.value.message
 
 
@@ -180,13 +181,13 @@ def test_wrong_endpoint_address_is_refused_when_saved(text: str) -> None:
     "address", ["100.100.100.200", "fd00:ec2::254", "fd20:ce::254", "::ffff:100.100.100.200"]
 )
 def test_metadata_is_not_opened_with_the_private_networks_of_a_named_host(address: str) -> None:
-    assert not guard.permits(ip_address(address), guard.PRIVATE)
-    assert guard.permits(ip_address("100.100.100.201"), guard.PRIVATE)
+    assert not outside.permits(ip_address(address), outside.PRIVATE)
+    assert outside.permits(ip_address("100.100.100.201"), outside.PRIVATE)
 
 
 def test_endpoint_address_is_kept_as_given() -> None:
-    assert guard.address("https://erp.example.com/hooks?shop=1") == "https://erp.example.com/hooks?shop=1"
-    assert guard.address("http://10.0.0.1:8080/", [ip_network("10.0.0.0/8")]) == "http://10.0.0.1:8080/"
+    assert outside.address("https://erp.example.com/hooks?shop=1") == "https://erp.example.com/hooks?shop=1"
+    assert outside.address("http://10.0.0.1:8080/", [ip_network("10.0.0.0/8")]) == "http://10.0.0.1:8080/"
 
 
 @pytest.mark.parametrize(
@@ -201,7 +202,7 @@ def test_endpoint_address_is_kept_as_given() -> None:
     ],
 )
 def test_hosts_are_opened_by_their_whole_name(host: str, named: bool) -> None:
-    assert guard.is_named(host, ["erp.internal", ip_network("10.0.0.0/8")]) is named
+    assert outside.is_named(host, ["erp.internal", ip_network("10.0.0.0/8")]) is named
 
 
 def test_a_named_host_may_be_private_and_nothing_else() -> None:
@@ -215,9 +216,9 @@ def test_a_named_host_may_be_private_and_nothing_else() -> None:
         "fd00::1",
         "8.8.8.8",
     ):
-        assert guard.permits(ip_address(text), guard.PRIVATE), text
+        assert outside.permits(ip_address(text), outside.PRIVATE), text
     for text in ("169.254.169.254", "fe80::1", "224.0.0.1", "0.0.0.0", "240.0.0.1", "64:ff9b::a9fe:a9fe"):
-        assert not guard.permits(ip_address(text), guard.PRIVATE), text
+        assert not outside.permits(ip_address(text), outside.PRIVATE), text
 
 
 class Turning(AbstractResolver):
@@ -250,7 +251,7 @@ async def visit(url: str, *answers: str, allowed: str | None = None) -> int:
         resolver=Turning(list(answers)),
         use_dns_cache=False,
         force_close=True,
-        socket_factory=guard.socket_factory([ip_network(allowed)] if allowed else []),
+        socket_factory=outside.socket_factory([ip_network(allowed)] if allowed else []),
     )
     async with aiohttp.ClientSession(connector=connector) as session:
         for _ in answers or [None]:
@@ -279,7 +280,7 @@ def port() -> Any:
 def refused(loop: asyncio.AbstractEventLoop, url: str, *answers: str, allowed: str | None = None) -> None:
     with pytest.raises(aiohttp.ClientConnectorError) as caught:
         loop.run_until_complete(visit(url, *answers, allowed=allowed))
-    assert isinstance(caught.value.os_error, guard.RefusedError)
+    assert isinstance(caught.value.os_error, outside.RefusedError)
 
 
 def test_opened_server_is_reached(port: Any) -> None:

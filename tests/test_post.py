@@ -18,8 +18,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from hub.outside import Allowed
 from webhooks import signature
-from webhooks.guard import Allowed
 from webhooks.post import MASK, Answer, Post, Target, seconds
 
 HERE: Allowed = (ip_network("127.0.0.0/8"),)

@@ -18,9 +18,9 @@ from hub import feed, ids
 from hub.channel import Channel
 from hub.db import Base, Id, Json
 from hub.errors import Forbidden, HubError, Invalid, NotFound, Path, Required
+from hub.outside import Allowed
 from hub.viewer import Viewer
 from webhooks import delivery, filter_check, header, lease, secret, setting
-from webhooks.guard import Allowed
 from webhooks.secret import Shown, Vault
 
 NOUN = "webhook_endpoint"

@@ -16,11 +16,12 @@ import aiohttp
 from aiohttp.abc import AbstractResolver
 from yarl import URL
 
+from hub import outside
 from hub.db import Json
-from webhooks import guard, signature
+from hub.outside import Allowed, RefusedError
+from hub.resolver import Resolver
+from webhooks import signature
 from webhooks.delivery import Outcome
-from webhooks.guard import Allowed, RefusedError
-from webhooks.resolver import Resolver
 
 READ_BYTES = 4_096
 """How much of an answer is read; the rest is left in the wire, however long it is."""
@@ -98,8 +99,8 @@ class Post:
         tls = ssl.create_default_context()
         self._allowed = allowed
         self._names = names or Resolver()
-        self._outside = _session(guard.networks(allowed), tls, self._names)
-        self._inside = _session((*guard.networks(allowed), *guard.PRIVATE), tls, self._names)
+        self._outside = _session(outside.networks(allowed), tls, self._names)
+        self._inside = _session((*outside.networks(allowed), *outside.PRIVATE), tls, self._names)
 
     async def __aenter__(self) -> Self:
         return self
@@ -130,7 +131,7 @@ class Post:
             return Answer("failed", error=clean(f"{type(error).__name__}: {error}"), request=shown)
 
     async def _send(self, target: Target, headers: dict[str, str], body: bytes, shown: Json) -> Answer:
-        session = self._inside if guard.is_named(target.address.host, self._allowed) else self._outside
+        session = self._inside if outside.is_named(target.address.host, self._allowed) else self._outside
         async with session.post(
             target.address, data=body, headers=headers, timeout=target.limits, allow_redirects=False
         ) as response:
@@ -139,11 +140,11 @@ class Post:
 
 
 def _session(
-    networks: Sequence[guard.Network], tls: ssl.SSLContext, names: AbstractResolver
+    networks: Sequence[outside.Network], tls: ssl.SSLContext, names: AbstractResolver
 ) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(
-            limit=0, socket_factory=guard.socket_factory(networks), ssl=tls, resolver=names
+            limit=0, socket_factory=outside.socket_factory(networks), ssl=tls, resolver=names
         ),
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={

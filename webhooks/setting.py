@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from hub import outside
 from hub.errors import Invalid, Limit
-from webhooks import event, guard
-from webhooks.guard import Allowed
+from hub.outside import Allowed
+from webhooks import event
 
 TIMEOUTS = range(1, 31)
 IN_FLIGHT = range(1, 257)
@@ -66,7 +67,7 @@ def _range(what: str, numbers: range) -> Callable[[int, Allowed], int]:
 
 
 CHECKS: dict[str, Callable[[Any, Allowed], Any]] = {
-    "url": guard.address,
+    "url": outside.address,
     "description": _description,
     "event_types": lambda asked, _: event.check(asked),
     "document": _document,

@@ -1,4 +1,4 @@
-"""The guard: which addresses a delivery may connect to.
+"""The guard: which addresses outside the hub may connect to, to deliver a webhook or to fetch a file.
 
 It stands where the socket is made, after the name was resolved, so that neither a literal address nor a name that
 resolves to another address the second time gets past it. What the operator allows is networks, and hosts by name: a
@@ -84,11 +84,11 @@ PORTS = frozenset(
 
 
 class RefusedError(OSError):
-    """The address is not one that a delivery may connect to."""
+    """The address is not one that the hub may connect to."""
 
 
 def permits(address: Address, allowed: Sequence[Network] = ()) -> bool:
-    """Whether a delivery may go there: a public address, or one in a network that the operator opened."""
+    """Whether the hub may go there: a public address, or one in a network that the operator opened."""
     plain = _plain(address)
     if plain in METADATA:
         return any(plain in network and network.num_addresses == 1 for network in allowed)
@@ -112,7 +112,7 @@ def check(address: Address, allowed: Sequence[Network] = ()) -> None:
     """Raises ``RefusedError`` for an address that is neither public nor opened."""
     if not permits(address, allowed):
         raise RefusedError(
-            f"Address {address} is private or special: deliveries go to public addresses,"
+            f"Address {address} is private or special: the hub connects to public addresses,"
             f" and to networks named in HUB_WEBHOOK_ALLOWED_NETWORKS."
         )
 
