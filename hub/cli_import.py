@@ -13,6 +13,8 @@ import typer
 from hub.errors import Invalid, NotFound
 
 if TYPE_CHECKING:
+    from hub.asset_import import Done, Import
+    from hub.asset_source import Source
     from hub.change import Changed
     from hub.db import Database
     from hub.import_preview import Difference
@@ -77,6 +79,86 @@ def orders(
 ) -> None:
     """Import orders of the past, one line each, as products are imported."""
     _run("order", file, mapping, channel, locale, rejects, dry_run=dry_run)
+
+
+@app.command()
+def assets(
+    place: Annotated[Path, typer.Argument(help="A folder or a ZIP.")],
+    *,
+    match: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="How files are named, as {sku}_{position}; also {gtin}, {slug}, {role} and {any}. Again for another way:"
+            " the first that tells a product counts. Without one: SKU or GTIN, then _ or - and a position, or none."
+        ),
+    ] = None,
+    role: Annotated[
+        str, typer.Option(help="What they are shown as, where their names do not say it.")
+    ] = "gallery",
+    system: Annotated[str, typer.Option(help="The system that they come from.")] = "files",
+    dry_run: Annotated[bool, DRY_RUN] = False,
+    rejects: Annotated[
+        Path | None, typer.Option(help="Where the list of refused files goes; in this folder if none.")
+    ] = None,
+) -> None:
+    """Import files, each linked to the product that its name tells. The same files again change nothing."""
+    from hub import asset_match, asset_source, config, file_store, migrations
+    from hub.asset_import import Import
+    from hub.file_pool import Pool
+
+    patterns = [asset_match.pattern(each) for each in match or asset_match.DEFAULT]
+    target = rejects or Path(f"{place.resolve().stem}.rejects.csv")
+    settings = config.load()
+    with asset_source.opened(place) as source:
+        database, pool = migrations.prepared(settings), Pool(settings.file_megapixels * 1_000_000)
+        run = Import(
+            database=database,
+            store=file_store.opened(settings),
+            pool=pool,
+            incoming=settings.var / "incoming",
+            most_bytes=settings.file_megabytes * 1_000_000,
+            patterns=patterns,
+            role=role,
+            system=system,
+            dry_run=dry_run,
+        )
+        try:
+            _import_files(run, source, target)
+        finally:
+            pool.close()
+            database.close()
+
+
+def _import_files(run: Import, source: Source, target: Path) -> None:
+    from hub import asset_import
+    from hub.importing import Progress
+
+    lines: list[str] = []
+    refused: list[Done] = []
+    with _bar() as tell:
+        done = 0
+
+        def told(each: Done) -> None:
+            nonlocal done
+            done += 1
+            tell(Progress(done, len(source.names), done))
+            if each.error is not None:
+                refused.append(each)
+            elif each.outcome != "unchanged":
+                lines.append(f"{'+' if each.outcome == 'created' else '~'} {each.name}: {each.says}")
+
+        summary = run.run(source, told)
+    for line in lines[: SHOWN if run.dry_run else 0]:
+        typer.echo(line)
+    if run.dry_run and len(lines) > SHOWN:
+        typer.echo(f"… and {len(lines) - SHOWN} lines more.")
+    counts = " + ".join(f"{name} {count}" for name, count in summary.counts.items())
+    typer.echo(f"Read {summary.read} = {counts}.")
+    asset_import.write_rejects(refused, target)
+    if refused:
+        typer.echo(f"Rejects: {target} ({_counted(len(refused), 'file')}).")
+    if run.dry_run:
+        typer.echo("A dry run: nothing was written.")
 
 
 def _run(

@@ -65,6 +65,11 @@ def keep(tx: sa.Connection, store: Store, content: Content) -> str:
     """Put a content in its place, and note it; the address for an asset. The same content again is kept once."""
     lock(tx, content.hash)
     store.put(content.path, content.hash)
+    return note(tx, content)
+
+
+def note(tx: sa.Connection, content: Content) -> str:
+    """Note a content that lies in its place; the address for an asset. Whoever notes one that does not undoes it all."""
     told = content.inspected
     row = {
         "hash": content.hash,
