@@ -118,7 +118,7 @@ def _stored(field: str, value: str) -> str | None:
         return None
 
 
-def _statement(field: str, values: list[str]) -> sa.Select[Any]:
+def _statement(field: str, values: list[str]) -> Any:
     wanted = sa.any_(sa.cast(values, sa.ARRAY(sa.Text)))
     if field == "slug":
         return sa.select(Product.slug, Product.id).where(Product.slug == wanted)
