@@ -146,14 +146,15 @@ class Database:
 
 
 def sign(tx: sa.Connection, writer: Writer) -> None:
-    """Tell PostgreSQL who writes in this transaction."""
-    tx.execute(
+    """Tell PostgreSQL who writes in this transaction; it answers whether any field has an owner (``hub.ownership``)."""
+    signed = tx.execute(
         sa.text(
             "SELECT set_config('hub.actor', :actor, true), set_config('hub.source', :source, true),"
-            " set_config('hub.reason', :reason, true)"
+            " set_config('hub.reason', :reason, true), EXISTS (SELECT FROM field_owner)"
         ),
         {"actor": writer.actor, "source": writer.source, "reason": writer.reason or ""},
     )
+    tx.info["owned"] = signed.one()[3]
 
 
 def raw(tx: sa.Connection) -> psycopg.Connection[Any]:

@@ -24,7 +24,8 @@ class Draft:
 
     ``values`` by column; ``references`` by column, until they are resolved into ``values``; ``parts`` by collection;
     ``conditions``: what the stored row must be like.
-    ``current`` is the stored row that it is about, null for a new one.
+    ``current`` is the stored row that it is about, null for a new one. ``proposals``: what was taken out of an object
+    because another system owns it (``hub.ownership``).
     """
 
     part: Part
@@ -40,6 +41,7 @@ class Draft:
     conditions: dict[str, Any] = field(default_factory=dict)
     current: Mapping[str, Any] | None = None
     errors: list[HubError] = field(default_factory=list)
+    proposals: list[Json] = field(default_factory=list)
 
     @property
     def root(self) -> Draft:

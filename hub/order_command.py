@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import sqlalchemy as sa
 
@@ -90,7 +91,7 @@ def _write(name: str) -> Command:
             mode=Mode.UPDATE,
             if_version=[given.get("if_version")],
         )[0]
-        return Result(written.id, written.outcome, tuple(_under(written.errors, (collection, 0))))
+        return replace(written, errors=tuple(_under(written.errors, (collection, 0))))
 
     return write
 

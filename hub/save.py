@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from hub import aggregate, compare, find, refusal, registry, row
+from hub import aggregate, compare, find, ownership, proposal, refusal, registry, row
 from hub.db import Json
 from hub.draft import Draft, read
 from hub.errors import Conflict, Duplicate, HubError, NotFound, Required
@@ -41,11 +41,15 @@ class Policy(StrEnum):
 
 @dataclass(frozen=True)
 class Result:
-    """What became of one row. ``id`` is null for a row that was refused and names nothing that exists."""
+    """What became of one row. ``id`` is null for a row that was refused and names nothing that exists.
+
+    ``proposed``: how many values were recorded as proposals instead of being written.
+    """
 
     id: int | None
     outcome: Outcome
     errors: tuple[HubError, ...] = ()
+    proposed: int = 0
 
 
 @dataclass(eq=False)
@@ -57,12 +61,13 @@ class _Item:
     exists: bool = False
     again: bool = False
     outcome: Outcome = "unchanged"
+    proposed: int = 0
     errors: list[HubError] = field(default_factory=list)
 
     def result(self) -> Result:
         if self.errors:
             return Result(self.id if self.exists else None, "refused", tuple(self.errors))
-        return Result(self.id, self.outcome)
+        return Result(self.id, self.outcome, proposed=self.proposed)
 
 
 def save(
@@ -132,6 +137,7 @@ def _remove(tx: sa.Connection, part: Part, number: int, expected: int | None) ->
         raise find.absent(part, number)
     if expected is not None:
         _check_version(tx, part, stored, expected)
+    ownership.refuse_delete(tx, part, number)
     row.delete(tx, part.table, [number])
 
 
@@ -205,7 +211,11 @@ def _plan(tx: sa.Connection, part: Part, drafts: dict[_Item, Draft]) -> None:
     find.match(tx, part, roots)
     _check_modes(part, drafts)
     _check_versions(tx, part, drafts)
-    compare.complete(tx, [draft for draft in roots if not draft.errors])
+    good = [draft for draft in roots if not draft.errors]
+    stated = ownership.stated(good) if ownership.held(tx) else None
+    compare.complete(tx, good)
+    if stated is not None:
+        ownership.enforce(tx, part, good, stated)
 
 
 def _check_modes(part: Part, drafts: dict[_Item, Draft]) -> None:
@@ -256,8 +266,9 @@ def _write(tx: sa.Connection, part: Part, drafts: dict[_Item, Draft]) -> None:
             item.outcome = "created"
         else:
             item.outcome = "unchanged" if changes.count == before else "updated"
-        item.id = draft.id
+        item.id, item.proposed = draft.id, len(draft.proposals)
     changes.write(tx)
+    proposal.record(tx, [each for draft in drafts.values() for each in draft.proposals])
     compare.settle(tx, list(drafts.values()))
     for name in getattr(part.model, "__deferred__", ()):
         tx.execute(sa.text(f"SET CONSTRAINTS {name} IMMEDIATE"))

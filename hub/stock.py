@@ -36,6 +36,7 @@ class Stock(KeptModel, Sourced, Base):
         owner="erp",
         derived=("incoming", "incoming_at"),
     )
+    __together__: ClassVar[dict[str, tuple[str, ...]]] = {"on_hand": ("document",)}
     __conditions__: ClassVar[dict[str, Condition]] = {
         "if_on_hand": Condition(
             "whole", "Refuse with CONFLICT unless so many lie there now; 0 for a new level."

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from psycopg import errors as pg
 from sqlalchemy.dialects.postgresql import insert
 
-from hub import stock_document
+from hub import ownership, stock_document
 from hub.db import Json
 from hub.errors import HubError, Invalid
 from hub.reservation import locked
@@ -65,8 +65,10 @@ class Move:
 def move(tx: sa.Connection, moves: Sequence[Move]) -> list[Result]:
     """Write all of it down, or nothing where one is refused: the results say which.
 
-    A document that said the same before changes nothing. The results name the first level of each move.
+    A document that said the same before changes nothing. The results name the first level of each move. Raises
+    ``Forbidden`` where another system owns what lies in stock.
     """
+    ownership.refuse_moves(tx)
     try:
         with tx.begin_nested():
             return _move(tx, moves)

@@ -237,6 +237,19 @@ def document(value: Any) -> dict[str, str]:
     return {name: key(value[name]) for name in ("system", "id", "line") if value.get(name) is not None}
 
 
+def field_path(value: Any) -> str:
+    """A path of fields as the hub names them: ``variants/compareAt`` is ``variants/compare_at``.
+
+    What comes after ``attributes`` is the code of an attribute and stays as it is.
+    """
+    steps = key(value).strip("/").split("/")
+    for place, step in enumerate(steps):
+        steps[place] = re.sub(r"(?<=[a-z0-9])([A-Z])", lambda found: f"_{found[1].lower()}", step)
+        if step in ("attributes", "axes"):
+            break
+    return "/".join(steps)
+
+
 def one_of(*choices: str) -> Check:
     """A check that a value is one of a few words."""
 
@@ -279,6 +292,9 @@ CHECKS: dict[str, Check] = {
     "search_rules": search_rules,
     "address_snapshot": address_snapshot,
     "document": document,
+    "noun": _matching(r"[a-z][a-z_]*", "the name of a noun", '"product"'),
+    "field_path": field_path,
+    "ownership": one_of("refuse", "propose", "allow"),
     "unit": unit_code,
     "unit_family": one_of(*unit.FAMILIES),
     "attribute_type": one_of(

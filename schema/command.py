@@ -80,7 +80,12 @@ def answered(results: Sequence[Result], *errors: HubError) -> Json:
     """What became of rows, in the form that idempotency keeps."""
     return {
         "results": [
-            {"id": each.id, "outcome": each.outcome, "errors": [stored(error) for error in each.errors]}
+            {
+                "id": each.id,
+                "outcome": each.outcome,
+                "errors": [stored(error) for error in each.errors],
+                "proposed": each.proposed,
+            }
             for each in results
         ],
         "errors": [stored(error) for error in errors],

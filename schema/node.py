@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import strawberry
 
 from schema.declare import column, identity, many, scoped
+from schema.ownership import Ownership, owned
 from schema.scalar import Long, moment
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ class Sourced(Node):
     """A row whose values know where they come from."""
 
     provenance: list[Provenance] | None = where_from()
+    ownership: list[Ownership] | None = owned()
 
 
 @strawberry.interface(description="What changes as one, and has a version.")

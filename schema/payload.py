@@ -18,6 +18,8 @@ from schema.context import Context
 from schema.errors import UserError, user_error
 from schema.loader import by_id
 
+PROPOSED = "How many values became proposals, because another system owns their fields."
+
 ReadIn = tuple[str | None, str | None]
 """Channel and locale that the objects of a payload are read in."""
 
@@ -58,8 +60,14 @@ def single(part: Part) -> type[Any]:
     namespace |= {
         "outcome": strawberry.field(description="What became of it."),
         "user_errors": strawberry.field(description="Why it was refused; empty when it was done."),
+        "proposed": strawberry.field(description=PROPOSED, default=0),
     }
-    annotations = {"outcome": Outcome, "user_errors": list[UserError], **_awaited(part, namespace)}
+    annotations = {
+        "outcome": Outcome,
+        "user_errors": list[UserError],
+        "proposed": int,
+        **_awaited(part, namespace),
+    }
     return _type(f"{title}Payload", f"What a command on one {_words(part)} answers.", namespace, annotations)
 
 
@@ -74,8 +82,9 @@ def row(part: Part) -> type[Any]:
         "index": strawberry.field(description="The row's place in the input, counted from 0."),
         "outcome": strawberry.field(description="What became of it."),
         "user_errors": strawberry.field(description="Why it was refused; empty when it was done."),
+        "proposed": strawberry.field(description=PROPOSED, default=0),
     }
-    annotations = {"index": int, "outcome": Outcome, "user_errors": list[UserError]}
+    annotations = {"index": int, "outcome": Outcome, "user_errors": list[UserError], "proposed": int}
     return _type(f"{title}Result", f"What became of one row of {_words(part)} input.", namespace, annotations)
 
 
@@ -139,6 +148,7 @@ def _filled(
     # A refused object is not shown: what it is now is not what was asked for.
     made.number = None if made.user_errors else result["id"]
     made.read_in = read_in
+    made.proposed = 0 if made.user_errors else result.get("proposed", 0)
     return made
 
 

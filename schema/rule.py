@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from hub import registry
 from hub.asset import ProductAsset, VariantAsset
 from hub.cart import Cart
 from hub.channel import ChannelPriceList
@@ -125,6 +126,16 @@ def bound_messages(row: Any, viewer: Viewer) -> sa.ColumnElement[bool] | None:
     if not viewer.sees_unlisted:
         return sa.false()
     return None if viewer.channel_ids is None else row.channel_ids.contained_by(CHANNELS)
+
+
+def readable_proposals(row: Any, viewer: Viewer) -> sa.ColumnElement[bool] | None:
+    """Proposals: those about nouns whose scopes the token has; what is proposed of orders may be personal."""
+    if not viewer.sees_unlisted or viewer.channel_ids is not None:
+        return sa.false()
+    scopes = {part.name: part.kept.scope for part in registry.roots()}
+    closed = [name for name, scope in scopes.items() if not viewer.may(scope, "read")]
+    closed += ["order"] if not viewer.sees_personal else []
+    return row.noun.not_in(sorted(set(closed))) if closed else None
 
 
 def bound_listings(row: Any, viewer: Viewer) -> sa.ColumnElement[bool] | None:

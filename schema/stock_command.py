@@ -186,7 +186,10 @@ def _moved(tx: sa.Connection, rows: Sequence[Json]) -> list[Result]:
             results.append(Result(None, "refused", (wrong,)))
     if not moves or len(moves) < len(rows):
         return results
-    results = stock_move.move(tx, moves)
+    try:
+        results = stock_move.move(tx, moves)
+    except HubError as wrong:
+        return [Result(None, "refused", (wrong,)) for _ in rows]
     refused = any(each.errors for each in results)
     return [replace(each, outcome="refused") for each in results] if refused else results
 

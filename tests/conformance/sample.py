@@ -28,6 +28,7 @@ ROOTS = {part.name: part for part in registry.roots() if not part.kept.own_comma
 COMPUTED = {
     "order": {"subtotal", "tax_total", "total", "number"},
     "order_line": {"total", "discount"},
+    "field_owner": {"from_status"},
     "order_discount": {"line"},
 }
 """What follows from the rest of an input; a sample leaves it to the hub."""
@@ -275,6 +276,9 @@ VALUES: dict[str, Callable[[str, int], Any]] = {
     "contact_type": lambda _, __: "EMAIL",
     "order_status": lambda _, __: "DRAFT",
     "document": lambda _, number: {"system": SYSTEM, "id": f"document-{number}"},
+    "noun": lambda _, __: "product",
+    "field_path": lambda _, number: f"attributes/never_{number}",
+    "ownership": lambda _, __: "REFUSE",
     "payment_state": lambda _, __: "CAPTURED",
 }
 """A value of each kind by the field's name and a number; another number gives another value where it matters."""
