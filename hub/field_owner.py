@@ -51,13 +51,14 @@ class FieldOwner(KeptModel, Sourced, Base):
     id: Mapped[Id]
     code: Mapped[str] = written(unique=True, required=True, kind="code")
     noun: Mapped[str] = written(required=True, kind="noun")
-    path: Mapped[str] = written(server_default=EVERYTHING, kind="field_path")
+    path: Mapped[str] = written(required=True, kind="field_path")
     channel_id: Mapped[int | None] = written(
         sa.ForeignKey("channel.id", ondelete="CASCADE"), refers="channel", name="channel", index=True
     )
     from_status: Mapped[str | None] = written(kind="order_status")
     system: Mapped[str] = written(required=True, kind="code")
     others: Mapped[str] = written(server_default="refuse", kind="ownership")
+    note: Mapped[str | None] = written(kind="line")
 
     @classmethod
     def complete(cls, _: sa.Connection, drafts: Sequence[Draft]) -> None:

@@ -55,3 +55,4 @@ class FieldOwner(Aggregate):
     from_status: OrderStatus | None = column("Of orders: it holds from this status on; null: always.")
     system: str = column("The owner: the system of the tokens, or imports, that write.", filter=True)
     others: FieldOwnerOthers = column("What becomes of what other systems write.", filter=True)
+    note: str | None = column("Why; null where nobody said.")

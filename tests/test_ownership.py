@@ -244,7 +244,7 @@ def test_every_value_shows_its_owner_and_its_writer(shop: Server) -> None:
     said(shop, "shop", "product", {"slug": "shirt-1", "name": {"en": "Top"}})
     text = """{ product(slug: "shirt-1") {
         ownership { path owner rule source actor }
-        variants(first: 1) { nodes { ownership { path owner } prices { nodes { ownership { path owner } } } } } } }"""
+        variants(first: 1) { nodes { ownership { path owner } prices { ownership { path owner } } } } } }"""
     found = shop.data(text)["product"]
     values = {each["path"]: each for each in found["ownership"]}
     assert values["/name/en"] == {
@@ -252,7 +252,7 @@ def test_every_value_shows_its_owner_and_its_writer(shop: Server) -> None:
     }  # fmt: skip
     assert (values["/slug"]["owner"], values["/slug"]["source"]) == (None, "pim")
     variant = found["variants"]["nodes"][0]
-    prices = variant["prices"]["nodes"][0]["ownership"]
+    prices = variant["prices"][0]["ownership"]
     assert {each["owner"] for each in prices} == {"erp"}
     assert {each["owner"] for each in variant["ownership"]} == {None}
 
