@@ -27,6 +27,8 @@ from hub.idempotency import Idempotency
 from hub.import_run import ImportReject
 from hub.order import Order
 from hub.outbox import Pending
+from hub.pending_message import PendingMessage
+from hub.proposal import Proposal
 from hub.registry import Part, parts
 from hub.token import Token
 from hub.viewer import ERASE, Viewer
@@ -336,7 +338,7 @@ def _empty(
 
 
 def _forget_texts(tx: sa.Connection, number: int, person: Person) -> dict[str, int]:
-    """What else holds words about them: answers, rejects, tokens."""
+    """What else holds words about them: answers, rejects, tokens, what other systems asked for and nobody carried out."""
     answers = sa.delete(Idempotency).where(person.named_in(sa.cast(Idempotency.answer, sa.Text)))
     told = sa.func.concat(ImportReject.code, " ", ImportReject.value, " ", ImportReject.message)
     rejects = sa.delete(ImportReject).where(person.named_in(told))
@@ -346,7 +348,51 @@ def _forget_texts(tx: sa.Connection, number: int, person: Person) -> dict[str, i
         "answer": tx.execute(answers).rowcount,
         "reject": tx.execute(rejects).rowcount,
         "token": tx.execute(shut.values(name="erased", system="erased", revoked_at=revoked)).rowcount,
+        "proposal": tx.execute(_proposals(person)).rowcount,
+        "pending_message": tx.execute(_messages(person)).rowcount,
     }
+
+
+def _proposals(person: Person) -> sa.Update:
+    """What was proposed for them, or tells of them elsewhere: the values go, and an open one is dismissed."""
+    about = sa.tuple_(Proposal.noun, Proposal.object_id).in_(list(person.subjects))
+    said = sa.func.concat(
+        *(sa.cast(each, sa.Text) for each in (Proposal.value, Proposal.was, Proposal.change))
+    )
+    open_ = Proposal.status == "open"
+    return (
+        sa.update(Proposal)
+        .where(about | person.named_in(said), Proposal.path != "")
+        .values(
+            {
+                "path": "",
+                "value": sa.null(),
+                "was": sa.null(),
+                "change": {},
+                "status": sa.case((open_, "dismissed"), else_=Proposal.status),
+                "decided_by": sa.func.coalesce(Proposal.decided_by, sa.func.hub_actor()),
+                "decided_at": sa.func.coalesce(Proposal.decided_at, sa.func.now()),
+            }
+        )
+    )
+
+
+def _messages(person: Person) -> sa.Update:
+    """Messages about orders that tell of them: what they ask for goes, and one that waits is dismissed."""
+    told = sa.func.concat(sa.cast(PendingMessage.given, sa.Text), sa.cast(PendingMessage.refusal, sa.Text))
+    waiting = PendingMessage.status == "waiting"
+    return (
+        sa.update(PendingMessage)
+        .where(person.named_in(told))
+        .values(
+            {
+                "given": sa.null(),
+                "refusal": sa.null(),
+                "status": sa.case((waiting, "dismissed"), else_=PendingMessage.status),
+                "ended_at": sa.func.coalesce(PendingMessage.ended_at, sa.func.now()),
+            }
+        )
+    )
 
 
 def _reason(text: str, person: Person) -> str:

@@ -25,15 +25,15 @@ class Proposal(KeptModel, Sourced, Base):
 
     ``noun`` and ``object_id`` name the object, ``path`` leads to the value as the paths of changes do; a row that would be
     new stands as ``new:`` with what tells it apart. ``value`` is null for what would be taken away, ``was`` what is there.
-    ``change`` is the input that carries it out.
+    ``change`` is the input that carries it out. What was erased is empty.
     """
 
     __tablename__ = "proposal"
     __kept__: ClassVar[Kept] = Kept(
         "proposal",
         scope="catalogue",
-        # Values may be personal: who may read the object reads them there, and no feed has them.
-        hidden=("value", "was", "change"),
+        # Values may be personal, and the path of a new row names it: who may read the object reads them, no feed has them.
+        hidden=("path", "value", "was", "change"),
         owner="hub",
         own_commands=True,
         events=(

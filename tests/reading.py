@@ -107,15 +107,20 @@ def fill(database: Database) -> None:
             (result,) = written(database, noun, row)
             assert result.outcome == "created", (noun, row, result)
     with database.write(WRITER) as tx:
-        tx.execute(sa.text(WAITING))
+        for statement in WAITING:
+            tx.execute(sa.text(statement))
 
 
-WAITING = """INSERT INTO pending_message (system, message, command, order_name, given, content_hash)
-    VALUES ('erp', 'M-1', 'order_note_add', 'unseen', '{"text": "Packed."}', '')"""
-"""A message about an order that nobody has seen yet: no input of a noun writes it."""
+WAITING = (
+    """INSERT INTO pending_message (system, message, command, order_name, given, content_hash)
+        VALUES ('erp', 'M-1', 'order_note_add', 'unseen', '{"text": "Packed."}', '')""",
+    """INSERT INTO proposal (noun, object_id, path, owner, change) VALUES ('asset', 1, '/alt', 'dam', '{}')""",
+)
+"""A message about an order that nobody has seen yet, and a proposal: no input of a noun writes them."""
 
 
 CATALOGUE: dict[str, list[Json]] = {
+    "field_owner": [{"code": "owned", "noun": "asset", "path": "alt", "system": "dam", "others": "allow"}],
     "attribute": [
         {"code": "net", "type": "decimal"},
         {"code": "born", "type": "date"},

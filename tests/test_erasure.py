@@ -22,7 +22,7 @@ from webhooks import due
 from webhooks.delivery import BODIES_LOCK, LANE_LOCK, Claimed, lock_lanes
 
 EMAIL, SECOND, PHONE = "ada.winter@example.org", "ada@second.example", "+4930901820"
-PERSONAL = (EMAIL, SECOND, PHONE, "Adalwine", "Wintersteiner", "Lindenstr", "53111")
+PERSONAL = (EMAIL, SECOND, PHONE, "third@adal", "Adalwine", "Wintersteiner", "Lindenstr", "53111")
 """What must not be found any more."""
 
 ERASE = """mutation ($id: ID!, $reason: String!, $key: String) {
@@ -145,6 +145,36 @@ def test_nothing_of_the_person_is_found_in_any_table(hub: Server) -> None:
         assert found(hub) == []
     report = verify.verify(hub.database)
     assert report.faults == []
+
+
+def test_what_was_proposed_and_what_waits_for_an_order_is_forgotten(hub: Server) -> None:
+    number = person(hub)
+    owned = {"code": "crm", "noun": "customer", "path": "*", "system": "crm", "others": "propose"}
+    assert written(hub.database, "field_owner", owned)[0].outcome == "created"
+    told = {
+        "id": local(number),
+        "family_name": "Wintersteiner-Sommer",
+        "identifiers": [{"type": "email", "value": "third@adalwine.example"}],
+        "addresses": [{"code": "work", "street": "Lindenstr. 2", "country": "DE"}],
+    }
+    written(hub.database, "customer", told)
+    opened_ = [path for (path,) in all_rows(hub.database, "SELECT path FROM proposal WHERE status = 'open'")]
+    assert {"/family_name", "/addresses/new:work", "/identifiers/new:email,third@adalwine.example"} < {
+        *opened_
+    }
+    message = """mutation ($order: Reference!, $text: String!) { orderNoteAdd(order: $order, text: $text,
+        message: {system: "erp", id: "M-1"}) { outcome userErrors { message } } }"""
+    kept = hub.data(message, {"order": {"key": "unseen"}, "text": f"Write to {EMAIL}."})["orderNoteAdd"]
+    assert kept["outcome"] == "KEPT", kept
+    settled(hub)
+    counts = {each["what"]: each["count"] for each in erase(hub, number)["erasure"]["counts"]}
+    assert (counts["proposal"], counts["pending_message"]) == (len(opened_), 1)
+    assert found(hub) == []
+    assert all_rows(hub.database, "SELECT DISTINCT status FROM proposal") == [("dismissed",)]
+    assert all_rows(hub.database, "SELECT status FROM pending_message") == [("dismissed",)]
+    settled(hub)
+    assert found(hub) == []
+    assert verify.verify(hub.database).faults == []
 
 
 def test_amounts_lines_and_dates_of_orders_stay_and_the_proof_names_nobody(hub: Server) -> None:

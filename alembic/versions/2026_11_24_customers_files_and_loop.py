@@ -33,6 +33,77 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("hash", name=op.f("pk_file")),
     )
     op.create_table(
+        "proposal",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("noun", sa.Text(), nullable=False),
+        sa.Column("object_id", sa.BigInteger(), nullable=False),
+        sa.Column("path", sa.Text(), nullable=False),
+        sa.Column("value", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True),
+        sa.Column("was", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True),
+        sa.Column("change", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("owner", sa.Text(), nullable=False),
+        sa.Column("status", sa.Text(), server_default="open", nullable=False),
+        sa.Column("actor", sa.Text(), server_default=sa.text("hub_actor()"), nullable=False),
+        sa.Column("source", sa.Text(), server_default=sa.text("hub_source()"), nullable=False),
+        sa.Column("proposed_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("decided_by", sa.Text(), nullable=True),
+        sa.Column("decided_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column(
+            "provenance",
+            postgresql.JSONB(astext_type=sa.Text()),
+            server_default=sa.text("hub_provenance()"),
+            nullable=False,
+        ),
+        sa.CheckConstraint("status IN ('open', 'accepted', 'dismissed')", name=op.f("ck_proposal_status")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_proposal")),
+    )
+    op.create_index(op.f("ix_proposal_proposed_at"), "proposal", ["proposed_at"], unique=False)
+    op.create_index(
+        "uq_proposal_open",
+        "proposal",
+        ["noun", "object_id", "path", "source"],
+        unique=True,
+        postgresql_where=sa.text("status = 'open'"),
+    )
+    op.create_table(
+        "field_owner",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("code", sa.Text(), nullable=False),
+        sa.Column("noun", sa.Text(), nullable=False),
+        sa.Column("path", sa.Text(), nullable=False),
+        sa.Column("channel_id", sa.BigInteger(), nullable=True),
+        sa.Column("from_status", sa.Text(), nullable=True),
+        sa.Column("system", sa.Text(), nullable=False),
+        sa.Column("others", sa.Text(), server_default="refuse", nullable=False),
+        sa.Column("note", sa.Text(), nullable=True),
+        sa.Column(
+            "provenance",
+            postgresql.JSONB(astext_type=sa.Text()),
+            server_default=sa.text("hub_provenance()"),
+            nullable=False,
+        ),
+        sa.CheckConstraint(
+            "from_status IN ('draft', 'placed', 'confirmed', 'partly_fulfilled', 'fulfilled', 'closed', 'cancelled')",
+            name=op.f("ck_field_owner_from_status"),
+        ),
+        sa.CheckConstraint("from_status IS NULL OR noun = 'order'", name=op.f("ck_field_owner_of_orders")),
+        sa.CheckConstraint("others IN ('refuse', 'propose', 'allow')", name=op.f("ck_field_owner_others")),
+        sa.ForeignKeyConstraint(
+            ["channel_id"], ["channel.id"], name=op.f("fk_field_owner_channel_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_field_owner")),
+        sa.UniqueConstraint("code", name=op.f("uq_field_owner_code")),
+        sa.UniqueConstraint(
+            "noun",
+            "path",
+            "channel_id",
+            "from_status",
+            name=op.f("uq_field_owner_noun_path_channel_id_from_status"),
+            postgresql_nulls_not_distinct=True,
+        ),
+    )
+    op.create_index(op.f("ix_field_owner_channel_id"), "field_owner", ["channel_id"], unique=False)
+    op.create_table(
         "asset_version",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
         sa.Column("asset_id", sa.BigInteger(), nullable=False),
@@ -174,5 +245,10 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_asset_version_file"), table_name="asset_version")
     op.drop_index(op.f("ix_asset_version_asset_id"), table_name="asset_version")
     op.drop_table("asset_version")
+    op.drop_index(op.f("ix_field_owner_channel_id"), table_name="field_owner")
+    op.drop_table("field_owner")
+    op.drop_index("uq_proposal_open", table_name="proposal", postgresql_where=sa.text("status = 'open'"))
+    op.drop_index(op.f("ix_proposal_proposed_at"), table_name="proposal")
+    op.drop_table("proposal")
     op.drop_table("file")
     # ### end Alembic commands ###
