@@ -1,7 +1,8 @@
 # Needs Python 3.11 or later, make and the package registries; everything else is made in .venv.
 PYTHON ?= python3
 BIN := .venv/bin
-WORKERS ?= 2
+# More than two cores: many tests wait for clocks, processes and disks.
+WORKERS ?= 3
 # Each worker takes the tests of a file in a row, which share servers and databases, and helps the other at the end.
 PYTEST := $(BIN)/pytest -n $(WORKERS) --dist worksteal --durations 10
 UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
