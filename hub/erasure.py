@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from hub import aggregate, token
+from hub import aggregate, pending_message, token
 from hub.customer import Customer
 from hub.db import Base, Id, Json, Writer, sign
 from hub.errors import Invalid, NotFound, Required
@@ -27,7 +27,7 @@ from hub.idempotency import Idempotency
 from hub.import_run import ImportReject
 from hub.order import Order
 from hub.outbox import Pending
-from hub.pending_message import PendingMessage
+from hub.pending_message import MESSAGE
 from hub.proposal import Proposal
 from hub.registry import Part, parts
 from hub.token import Token
@@ -349,7 +349,7 @@ def _forget_texts(tx: sa.Connection, number: int, person: Person) -> dict[str, i
         "reject": tx.execute(rejects).rowcount,
         "token": tx.execute(shut.values(name="erased", system="erased", revoked_at=revoked)).rowcount,
         "proposal": tx.execute(_proposals(person)).rowcount,
-        "pending_message": tx.execute(_messages(person)).rowcount,
+        "pending_message": _silence(tx, person),
     }
 
 
@@ -377,22 +377,13 @@ def _proposals(person: Person) -> sa.Update:
     )
 
 
-def _messages(person: Person) -> sa.Update:
-    """Messages about orders that tell of them: what they ask for goes, and one that waits is dismissed."""
-    told = sa.func.concat(sa.cast(PendingMessage.given, sa.Text), sa.cast(PendingMessage.refusal, sa.Text))
-    waiting = PendingMessage.status == "waiting"
-    return (
-        sa.update(PendingMessage)
-        .where(person.named_in(told))
-        .values(
-            {
-                "given": sa.null(),
-                "refusal": sa.null(),
-                "status": sa.case((waiting, "dismissed"), else_=PendingMessage.status),
-                "ended_at": sa.func.coalesce(PendingMessage.ended_at, sa.func.now()),
-            }
-        )
-    )
+def _silence(tx: sa.Connection, person: Person) -> int:
+    """End messages that name them, and notes on their orders; what else was said of an order is carried out."""
+    orders = [number for noun, number in person.subjects if noun == "order"]
+    free_text = sa.and_(MESSAGE.c.order_id.in_(orders), MESSAGE.c.command.in_(pending_message.TELLING))
+    told = sa.func.concat(sa.cast(MESSAGE.c.given, sa.Text), sa.cast(MESSAGE.c.refusal, sa.Text))
+    held = sa.or_(MESSAGE.c.given.is_not(None), MESSAGE.c.refusal.is_not(None))
+    return pending_message.silence(tx, sa.and_(held, sa.or_(free_text, person.named_in(told))))
 
 
 def _reason(text: str, person: Person) -> str:

@@ -113,7 +113,7 @@ REFERENCED = """
 CREATE OR REPLACE FUNCTION hub_references_{table}_d() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     DELETE FROM external_id USING old_rows o WHERE entity = '{table}' AND entity_id = o.id;
-    RETURN NULL;
+{more}    RETURN NULL;
 END $$;
 CREATE OR REPLACE TRIGGER hub_references_d AFTER DELETE ON "{table}" REFERENCING OLD TABLE AS old_rows
     FOR EACH STATEMENT EXECUTE FUNCTION hub_references_{table}_d();
@@ -121,6 +121,9 @@ ALTER TABLE "{table}" ENABLE ALWAYS TRIGGER hub_references_d;
 CREATE OR REPLACE TRIGGER hub_fixed_id BEFORE UPDATE OF id ON "{table}" FOR EACH ROW WHEN (OLD.id <> NEW.id)
     EXECUTE FUNCTION hub_fixed_id();
 ALTER TABLE "{table}" ENABLE ALWAYS TRIGGER hub_fixed_id;
+"""
+
+PROPOSED = """    DELETE FROM proposal p USING old_rows o WHERE p.noun = '{table}' AND p.object_id = o.id;
 """
 
 MOVED = """
@@ -174,6 +177,8 @@ def of_table(part: Part) -> Iterator[str]:
 def of_references(parts: Sequence[Part]) -> str:
     """External ids name objects of many tables: they go with their object, and there is none without one.
 
+    What was proposed for an object goes with it too.
+
     The row is locked as a foreign key would lock it, so that it cannot go while its external id comes.
     """
     if all(part.name != "external_id" for part in parts):
@@ -185,9 +190,17 @@ def of_references(parts: Sequence[Part]) -> str:
         f"""        FROM "{part.name}" WHERE id = NEW.entity_id FOR KEY SHARE;\n"""
         for part in named
     )
-    gone = "".join(REFERENCED.format(table=part.name) for part in named)
+    proposed = any(part.name == "proposal" for part in parts)
+    gone = "".join(
+        REFERENCED.format(table=part.name, more=_proposed(part) if proposed else "") for part in named
+    )
     moved = "".join(MOVED.format(table=part.name, root=part.kept.root) for part in named if not part.is_root)
     return REFERENCE.format(cases=cases) + gone + moved
+
+
+def _proposed(part: Part) -> str:
+    """Nothing is proposed for a noun that has commands of its own, which proposals are too."""
+    return PROPOSED.format(table=part.name) if part.is_root and not part.kept.own_commands else ""
 
 
 def has_window(part: Part) -> bool:

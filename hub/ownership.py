@@ -179,7 +179,7 @@ class _Holding:
         rule = self._of_row(draft, path)
         if rule is None or self._own_name(draft):
             return True
-        if rule.others == "refuse":
+        if rule.others == "refuse" or (self._root.current or {}).get("erased_at") is not None:
             draft.refuse(self._refused(rule, path))
             return True
         new = draft.current is None
@@ -211,7 +211,8 @@ class _Holding:
 
     def _judge(self, rule: Rule, draft: Draft, leaf: _Leaf) -> None:
         field_ = leaf.path[0]
-        if rule.others == "refuse":
+        # Of who was erased nothing personal is noted: the write is refused as any other system's.
+        if rule.others == "refuse" or (self._root.current or {}).get("erased_at") is not None:
             draft.refuse(self._refused(rule, leaf.path), field_)
             return
         declared = draft.part.fields()[field_][1]

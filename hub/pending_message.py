@@ -91,6 +91,9 @@ class PendingMessage(KeptModel, Sourced, Base):
 
 MESSAGE = PendingMessage.metadata.tables[PendingMessage.__tablename__]
 
+TELLING = ("order_note_add", "order_update")
+"""Commands whose content may tell of a person without naming them."""
+
 AGAIN: Json = {"status": "waiting", "refusal": None, "tried_version": None, "ended_at": None}
 """What a message that had ended has when it waits again."""
 
@@ -178,6 +181,12 @@ def dismiss(tx: sa.Connection, number: int) -> bool:
     return True
 
 
+def silence(tx: sa.Connection, which: sa.ColumnElement[bool]) -> int:
+    """End messages and forget what they said, also by its hash; gives how many there were."""
+    ended = {"status": "dismissed", "given": None, "refusal": None, "content_hash": b""}
+    return tx.execute(sa.update(MESSAGE).where(which).values(ended | {"ended_at": sa.func.now()})).rowcount
+
+
 def expire(tx: sa.Connection, days: float) -> int:
     """End what has waited for so long, and forget what ended so long ago; gives how many there were."""
     old = sa.func.now() - sa.func.make_interval(0, 0, 0, 0, 0, 0, days * 86_400)
@@ -212,7 +221,7 @@ def _claim(tx: sa.Connection, message: Message, row: Json) -> tuple[int, bool] |
         return int(number), True
     same = (MESSAGE.c.system == row["system"]) & (MESSAGE.c.message == row["message"])
     stored = tx.execute(sa.select(MESSAGE).where(same).with_for_update()).one()
-    if bytes(stored.content_hash) != row["content_hash"]:
+    if stored.content_hash and bytes(stored.content_hash) != row["content_hash"]:
         said = f'Message "{message.id}" of "{message.system}" said something else before'
         raise Conflict(f"{said}: give a new message its own id.", ("message", "id"))
     if stored.status in ("applied", "dismissed"):

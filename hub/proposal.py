@@ -47,6 +47,7 @@ class Proposal(KeptModel, Sourced, Base):
     )
     __table_args__ = (
         sa.CheckConstraint(f"status IN {STATUSES!r}", name="status"),
+        sa.Index("ix_proposal_object", "noun", "object_id"),
         sa.Index(
             "uq_proposal_open",
             *("noun", "object_id", "path", "source"),

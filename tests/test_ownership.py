@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from hub.db import Json, Writer
+from hub.ids import encode
 from hub.save import Mode, Policy, Result, save
 from hub.token import Wish
 from tests.running import Server
@@ -197,6 +198,37 @@ def test_a_customers_address_belongs_to_the_shop(shop: Server) -> None:
     gone: Json = {"id": made.id, "addresses": []}
     assert said(shop, "erp", "customer", gone)[0].errors[0].code == "FORBIDDEN"
     assert said(shop, "erp", "customer", {"id": made.id, "given_name": "Anna"})[0].outcome == "updated"
+
+
+def test_proposals_go_with_their_object_and_with_the_person(shop: Server) -> None:
+    rule(shop, "customer", "*", "shop", "PROPOSE")
+    rule(shop, "product", "name", "pim", "PROPOSE")
+    made = [said(shop, "shop", "customer", {"given_name": name})[0].id for name in ("Bo", "Cy", "Di")]
+    for each in made:
+        said(shop, "erp", "customer", {"id": each, "email": "someone@example.org", "given_name": "Eve"})
+    said(shop, "pim", "product", {"slug": "gone", "type": {"key": "shirt"}, "name": {"en": "Gone"}})
+    said(shop, "erp", "product", {"slug": "gone", "name": {"en": "Gown"}})
+    assert len(proposals(shop)) == 7
+    assert (
+        shop.data('mutation { productDelete(key: "gone") { userErrors { code } } }')["productDelete"][
+            "userErrors"
+        ]
+        == []
+    )
+    with shop.database.write(Writer("test", "shop")) as tx:
+        tx.exec_driver_sql(f"DELETE FROM customer WHERE id = {made[0]}")
+    assert len(proposals(shop)) == 4
+    erase = 'mutation ($id: ID!) { customerErase(id: $id, reason: "asked for") { userErrors { message } } }'
+    erased = shop.data(erase, {"id": encode("customer", made[1] or 0)})
+    assert erased["customerErase"]["userErrors"] == []
+    left = proposals(shop)
+    assert {each["subject"] for each in left} == {encode("customer", made[2] or 0)}
+    assert len(left) == 2
+    (late,) = said(shop, "erp", "customer", {"id": made[1], "email": "again@example.org"})
+    assert late.errors[0].code == "FORBIDDEN"
+    assert len(proposals(shop)) == 2
+    told = "SELECT count(*) FROM (SELECT changes FROM pending UNION ALL SELECT changes FROM feed) c WHERE changes::text ~ 'someone@'"
+    assert all_rows(shop.database, told) == [(0,)], "no feed has what was only proposed"
 
 
 def test_all_of_a_noun_may_belong_to_one(shop: Server) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from hub import pending_message
 from hub.db import HUB, Database
+from hub.ids import encode
 from hub.token import Wish
 from tests.running import Server, wait_until
 from tests.shop import all_rows, opened, written
@@ -277,3 +278,18 @@ def test_a_relay_that_dies_delivers_each_message_once(shop: Server) -> None:
         " WHERE o.number = ANY (:numbers) GROUP BY o.id"
     )
     assert all_rows(shop.database, notes, numbers=orders) == [("012",)] * 30
+
+
+def test_an_erasure_ends_what_waits_and_tells_of_the_person(shop: Server) -> None:
+    order, other = new(), new()
+    (ann,) = written(shop.database, "customer", {"given_name": "Ann", "email": "ann.late@example.org"})
+    assert ann.id is not None
+    send(shop, NOTE, order, f"{order}-1", text="Call ann.late@example.org first")
+    send(shop, NOTE, other, f"{other}-1", text="Leave it at the door")
+    erase = 'mutation ($id: ID!) { customerErase(id: $id, reason: "asked for") { userErrors { message } } }'
+    assert shop.data(erase, {"id": encode("customer", ann.id)})["customerErase"]["userErrors"] == []
+    assert (statuses(shop, order), statuses(shop, other)) == (["dismissed".upper()], ["WAITING"])
+    assert messages(shop, order)[0]["given"] is None
+    again = send(shop, NOTE, order, f"{order}-1", text="Call ann.late@example.org first")
+    assert again["userErrors"] == [], "it has ended, and is not kept anew"
+    assert messages(shop, order)[0]["given"] is None

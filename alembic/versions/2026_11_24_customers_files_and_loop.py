@@ -57,6 +57,7 @@ def upgrade() -> None:
         sa.CheckConstraint("status IN ('open', 'accepted', 'dismissed')", name=op.f("ck_proposal_status")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_proposal")),
     )
+    op.create_index("ix_proposal_object", "proposal", ["noun", "object_id"], unique=False)
     op.create_index(op.f("ix_proposal_proposed_at"), "proposal", ["proposed_at"], unique=False)
     op.create_index(
         "uq_proposal_open",
@@ -249,6 +250,7 @@ def downgrade() -> None:
     op.drop_table("field_owner")
     op.drop_index("uq_proposal_open", table_name="proposal", postgresql_where=sa.text("status = 'open'"))
     op.drop_index(op.f("ix_proposal_proposed_at"), table_name="proposal")
+    op.drop_index("ix_proposal_object", table_name="proposal")
     op.drop_table("proposal")
     op.drop_table("file")
     # ### end Alembic commands ###
