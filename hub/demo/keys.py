@@ -17,13 +17,21 @@ FILE = "demo-tokens.json"
 WISHES = {
     "admin": Wish(kind="staff", name="Demo admin", system="hub", default_channel="web", default_locale="en"),
     "storefront": Wish(kind="storefront", name="Demo storefront", channels=["web"], default_locale="en"),
+    "shop": Wish(
+        kind="app",
+        name="Demo shop's server",
+        system="shop",
+        scopes=["catalogue:read", "customers:read", "orders:read", "orders:write", "settings:read", "stock:read"],
+        channels=["web"],
+        default_locale="en",
+    ),
     "erp": Wish(
         kind="app",
         name="Demo ERP",
         system="erp",
         scopes=[
             *("catalogue:read", "catalogue:write", "customers:read", "feed:read", "orders:read", "orders:write"),
-            *("settings:read", "stock:read", "stock:write"),
+            *("settings:read", "stock:read", "stock:write", "webhooks:read", "webhooks:write"),
         ],
     ),
     "marketplace": Wish(
@@ -38,7 +46,7 @@ WISHES = {
 
 
 def ready(database: Database, secret: str, folder: Path) -> dict[str, str]:
-    """The texts of the demo's tokens by name; those that are missing or no longer open anything are made."""
+    """The texts of the demo's tokens by name; those that are missing or no longer open the same are made."""
     path = folder / FILE
     kept: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
     with database.write(DEMO) as tx:
@@ -48,7 +56,12 @@ def ready(database: Database, secret: str, folder: Path) -> dict[str, str]:
 
 
 def _one(tx: sa.Connection, secret: str, kept: str | None, wish: Wish) -> str:
-    if kept is not None and tx.execute(authenticate(secret, kept)).first() is not None:
+    opened = None if kept is None else tx.execute(authenticate(secret, kept)).mappings().first()
+    if (
+        kept is not None
+        and opened is not None
+        and (wish.scopes is None or {*wish.scopes} == {*opened["scopes"]})
+    ):
         return kept
     return create(tx, secret, wish)[1]
 
