@@ -73,6 +73,7 @@ class Erp:
             "ERP_BOOK": str(self.book),
             "ERP_PORT": str(free_port()),
             "ERP_LOCATION": "main",
+            "ERP_BEGIN": "snapshot",
             "ERP_PRICE_LIST": "retail",
         }
 

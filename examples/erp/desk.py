@@ -28,7 +28,8 @@ FIELDS = """fragment Fields on Order { id number version status placedAt currenc
 LOOK = FIELDS + "query ($ids: [ID!]!) { nodes(ids: $ids) { ...Fields } }"
 NAME = (
     FIELDS
-    + "mutation ($input: OrderInput!) { orderUpdate(input: $input) { order { ...Fields } userErrors { message } } }"
+    + """mutation ($order: Reference!, $input: ExternalIdEntryInput!) {
+  orderExternalIdUpsert(order: $order, input: $input) { order { ...Fields } userErrors { message } } }"""
 )
 CONFIRM = (
     FIELDS
@@ -148,18 +149,18 @@ def next_step(book: Book, order: Order) -> Step | None:
     if not sale:
         return None
     if named(order, SYSTEM) is None:
-        return NAME, {"input": _name(order, SYSTEM, sale[0]["number"])}
+        return NAME, _name(order, SYSTEM, sale[0]["number"])
     if order["status"] == "PLACED":
         return CONFIRM, {"order": {"id": order["id"]}}
     if order["status"] in OPEN and _left(order):
         return SEND, {"order": {"id": order["id"]}, "input": parcel(book, order, sale[0]["number"])}
     if order["status"] in ("FULFILLED", "CLOSED") and not _left(order) and named(order, INVOICES) is None:
-        return NAME, {"input": _name(order, INVOICES, invoice(book, order))}
+        return NAME, _name(order, INVOICES, invoice(book, order))
     return None
 
 
 def _name(order: Order, system: str, name: str) -> dict[str, Any]:
-    return {"id": order["id"], "externalIds": [{"system": system, "id": name}]}
+    return {"order": {"id": order["id"]}, "input": {"system": system, "id": name}}
 
 
 def named(order: Order, system: str) -> str | None:

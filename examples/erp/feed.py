@@ -11,6 +11,9 @@ from book import Book
 from client import Hub, RefusedError
 
 TYPES = ["order.*"]
+OPEN = ("placed", "confirmed", "partly_fulfilled")
+"""What of a snapshot is taken by an ERP that did not begin with all of history."""
+
 FOLLOW = """query ($after: String, $types: [String!]) { changes(after: $after, types: $types, first: 1000) {
   nodes { entityId entityVersion source } pageInfo { hasNextPage endCursor } } }"""
 NOW = "{ feed { lastCursor } }"
@@ -22,8 +25,9 @@ JOB = "query ($id: ID!) { job(id: $id) { finishedAt url error cursor } }"
 
 
 def begin(hub: Hub, book: Book, *, everything: bool) -> None:
-    """The first cursor of an empty book: now, or behind a snapshot of everything."""
+    """The first cursor of an empty book: now, or behind a snapshot of everything. A later snapshot takes the same."""
     if book.setting("cursor") is None:
+        book.keep("takes", "all" if everything else "open")
         if everything:
             snapshot(hub, book)
         else:
@@ -64,19 +68,21 @@ def snapshot(hub: Hub, book: Book) -> None:
     book.run("DELETE FROM setting WHERE name = 'job'")
     if job is None or job["url"] is None:
         raise RefusedError(f"The snapshot failed: {job and job['error']}")
-    _note_all(book, _orders(hub.get(job["url"])), job["cursor"])
+    _note_all(book, _orders(hub.get(job["url"]), book.setting("takes") == "all"), job["cursor"])
 
 
-def _orders(file: bytes) -> dict[str, int]:
-    """The orders of a snapshot, each with its version."""
+def _orders(file: bytes, everything: bool) -> dict[str, tuple[int, bool]]:
+    """The orders of a snapshot, each with its version and whether it is to be taken where we do not have it."""
     lines = [json.loads(line) for line in gzip.decompress(file).splitlines()]
-    return {line["id"]: line["version"] for line in lines if line.get("type") == "order"}
+    orders = [line for line in lines if line.get("type") == "order"]
+    return {each["id"]: (each["version"], everything or each["state"]["status"] in OPEN) for each in orders}
 
 
-def _note_all(book: Book, orders: dict[str, int], cursor: str) -> None:
+def _note_all(book: Book, orders: dict[str, tuple[int, bool]], cursor: str) -> None:
     with book.transaction():
-        for order_id, version in orders.items():
-            book.note(order_id, version)
+        for order_id, (version, wanted) in orders.items():
+            if wanted or book.one("SELECT 1 FROM sale WHERE order_id = ?", order_id):
+                book.note(order_id, version)
         for row in book.rows("SELECT order_id, version FROM sale"):
             if (
                 row["order_id"] not in orders

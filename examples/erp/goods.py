@@ -31,10 +31,12 @@ def push(hub: Hub, book: Book, price_list: str, currency: str) -> None:
     for item in book.rows("SELECT * FROM item WHERE told = 0"):
         _push_item(hub, item["sku"], item["price"], item["cost"], price_list, currency)
         book.run("UPDATE item SET told = 1 WHERE sku = ?", item["sku"])
+    count = 0
     while rows := book.rows("SELECT * FROM movement WHERE told = 0 LIMIT ?", ROWS):
         _, trouble = hub.command(MOVE, rows=[_received(row) for row in rows])
         if trouble is not None:
             sys.exit(f"The hub takes no delivery: {trouble}")
+        count += len(rows)
         with book.transaction():
             for row in rows:
                 book.run(
@@ -42,6 +44,7 @@ def push(hub: Hub, book: Book, price_list: str, currency: str) -> None:
                     row["document"],
                     row["line"],
                 )
+    print(f"The hub took {count} movement{'s' if count != 1 else ''}.", flush=True)
 
 
 def _push_item(
