@@ -19,6 +19,9 @@ from typing import Any
 
 SYSTEM = "marketplace"
 CHANNEL = os.environ.get("MARKET_CHANNEL", "marketplace")
+UNCOUNTED = 999
+"""Pieces of what is not kept in stock, such as a service."""
+
 WAIT_SECONDS, PATIENCE_SECONDS, BUSY = 10, 1.0, (429, 500, 502, 503, 504)
 
 PRODUCT = """fragment Offered on Product { id listed slug name variants(first: 100) { nodes { sku
@@ -96,7 +99,7 @@ def offer(product: dict[str, Any]) -> None:
     """Have a product on offer as it is now: what is listed and has a price, and nothing else."""
     book.execute("DELETE FROM offer WHERE product = ?", (product["id"],))
     for variant in product["variants"]["nodes"] if product["listed"] else ():
-        price = variant["price"]
+        price, stock = variant["price"], variant["availability"]
         if price is not None:
             row = (
                 variant["sku"],
@@ -108,7 +111,7 @@ def offer(product: dict[str, Any]) -> None:
             )
             book.execute(
                 "INSERT OR REPLACE INTO offer VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (*row, variant["availability"]["available"]),
+                (*row, stock["available"] if stock else UNCOUNTED),
             )
 
 

@@ -127,7 +127,7 @@ def _variant(variant: Any) -> str:
     label = (
         f"<span>{text(kind)} · {money(price['amount'], price['currency']) if price else 'no price'}</span>"
     )
-    if price is None or not stock["inStock"]:
+    if price is None or (stock is not None and not stock["inStock"]):
         return f'<p class="soft">{label} · sold out</p>'
     return (
         f'<form method="post" action="/cart">{label}<input type="hidden" name="sku" value="{text(variant["sku"])}">'
