@@ -83,14 +83,15 @@ def hub(module_server: Server) -> Server:
 
 
 @pytest.fixture
-def market(hub: Server, tmp_path: Path) -> Iterator[Market]:
+def market(hub: Server, tmp_path: Path) -> Market:
     return Market(hub, tmp_path)
 
 
 def test_what_is_listed_is_on_offer_and_price_and_stock_follow(hub: Server, market: Market) -> None:
+    ten = Decimal(10)
     assert market.follows() == {
-        "shirt-1-red": (10, 5),
-        "shirt-1-blue": (10, 999),
+        "shirt-1-red": (ten, 5),
+        "shirt-1-blue": (ten, 999),
     }  # blue ones are not counted
     priced(hub, "shirt-2", "21.50", listings=[LISTED])
     stocked(hub, "shirt-2-blue", 7)
