@@ -8,6 +8,8 @@ from __future__ import annotations
 import pkgutil
 import signal
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated
@@ -75,6 +77,53 @@ def migrate() -> None:
 
     migrations.upgrade(postgres.address(config.load()))
     typer.echo(f"The database is at migration {migrations.newest()}.")
+
+
+@app.command()
+def backup(
+    folder: Annotated[Path, typer.Argument(help="Where to; a folder that is not there yet.")],
+) -> None:
+    """Write database, files and key into a folder, as of one moment. Writes go on meanwhile."""
+    from hub import backup as backing
+    from hub import config, migrations
+
+    settings = config.load()
+    database = migrations.prepared(settings)
+    try:
+        with _files_bar() as tell:
+            done = backing.write(database.url, settings, folder, tell)
+    finally:
+        database.close()
+    typer.echo(f"Backed up to sequence {done.sequence}, with {done.files:,} files: {folder}.")
+    typer.echo("It holds the key that opens every secret: keep it where nobody reads it.")
+    for content in done.missing:
+        typer.echo(f"File {content} is not in the store: nothing of it was backed up.", err=True)
+    raise typer.Exit(1 if done.missing else 0)
+
+
+@app.command()
+def restore(folder: Annotated[Path, typer.Argument(help="A folder that hub backup wrote.")]) -> None:
+    """Restore a backup into an empty database. Consumers that had come further are told so by the feed."""
+    from hub import config, postgres
+    from hub import restore as restoring
+
+    settings = config.load()
+    with _files_bar() as tell:
+        done = restoring.read(postgres.address(settings), settings, folder, tell)
+    typer.echo(f"Restored to sequence {done.sequence}, with {done.files:,} files.")
+    typer.echo(
+        "The feed has another epoch: cursors from before are refused, and the search index is built anew."
+    )
+
+
+@contextmanager
+def _files_bar() -> Iterator[Callable[[int, int], None]]:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("Files", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 @app.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -39,9 +40,9 @@ def upgrade(url: str) -> None:
     """Run the migrations that are missing, then install capture and rules. Doing it again changes nothing."""
     from alembic import command
 
-    with _connected(url):
+    with connected(url):
         command.upgrade(config(url), "head")
-    with _connected(url) as connection:
+    with connected(url) as connection:
         triggers.install(connection)
         # COMMENT takes no parameters; the digest is hexadecimal.
         connection.execute(sa.text(f"COMMENT ON TABLE alembic_version IS '{_digest()}'"))
@@ -50,7 +51,7 @@ def upgrade(url: str) -> None:
 
 def _is_current(url: str) -> bool:
     """Whether there is nothing to do: installing capture anew would wait for everyone who is writing."""
-    with _connected(url) as connection:
+    with connected(url) as connection:
         if not sa.inspect(connection).has_table("alembic_version"):
             return False
         return installed(connection) and connection.scalar(APPLIED) == newest()
@@ -69,7 +70,8 @@ def _digest() -> str:
 
 
 @contextmanager
-def _connected(url: str) -> Iterator[sa.Connection]:
+def connected(url: str) -> Iterator[sa.Connection]:
+    """A connection for one task. Raises ``NotFound`` where the database cannot be reached."""
     engine = sa.create_engine(url, poolclass=sa.NullPool)
     try:
         connection = engine.connect()
@@ -92,11 +94,25 @@ def config(url: str) -> Config:
 
 
 @cache
+def version() -> str:
+    """The version of this code."""
+    told: str = tomllib.loads((HOUSE / "pyproject.toml").read_text())["project"]["version"]
+    return told
+
+
+@cache
 def newest() -> str | None:
     """The last migration that this code ships; null while there is none."""
     from alembic.script import ScriptDirectory
 
     return ScriptDirectory.from_config(config("")).get_current_head()
+
+
+def known() -> frozenset[str]:
+    """Every migration that this code ships."""
+    from alembic.script import ScriptDirectory
+
+    return frozenset(each.revision for each in ScriptDirectory.from_config(config("")).walk_revisions())
 
 
 APPLIED = sa.text("SELECT version_num FROM alembic_version")

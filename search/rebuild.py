@@ -103,13 +103,17 @@ class _Teller:
 
 
 def origin(tx: sa.Connection) -> str:
-    """What tells this database from every other one: an index of another one is worthless."""
+    """What tells this database from every other one: an index of another one is worthless.
+
+    One that was taken back to an older state counts as another: its feed has another epoch.
+    """
     row = tx.execute(
         sa.text(
-            "SELECT system_identifier, oid FROM pg_control_system(), pg_database WHERE datname = current_database()"
+            "SELECT system_identifier, oid, epoch FROM pg_control_system(), pg_database, head"
+            " WHERE datname = current_database()"
         )
     ).one()
-    return f"{row.system_identifier}/{row.oid}"
+    return f"{row.system_identifier}/{row.oid}/{row.epoch.hex}"
 
 
 def _begun(database: Database, index: Index) -> tuple[str, bool]:
