@@ -33,7 +33,6 @@ from search.verify import verify as compare
 from tests.capturing import ERP, SHOP, drain, run
 from tests.running import make_settings, serving, wait_until
 from tests.sending import asset, fetch, picture
-from tests.shop import all_rows
 
 
 @contextmanager
