@@ -7,12 +7,14 @@ rules of its noun once, and looks only at what would change.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
 
-from hub import field_owner, ids
+from hub import field_owner, ids, registry
 from hub.attribute_value import ALL
 from hub.channel import Channel, ChannelPriceList
 from hub.db import HUB, Json
@@ -46,15 +48,68 @@ def stated(roots: Sequence[Draft]) -> Stated:
 def enforce(tx: sa.Connection, part: Part, roots: Sequence[Draft], said: Stated) -> None:
     """Refuse what another system owns, or take it out of the drafts and note it as proposed there, as its rule says."""
     rules = field_owner.rules(tx, part.name)
-    if not rules:
+    only = bool(tx.info.get("only_own"))
+    if not rules and not only:
         return
     source = _source(tx)
     if source is None:
         return
-    place = _Places(tx) if any(rule.channel for rule in rules) else None
+    places = _Places(tx) if any(rule.channel for rule in rules) else None
     for root in roots:
         if not root.errors:
-            _Holding(rules, source, place, root, said).take(root, ())
+            _Holding(rules, source, places, root, said, only=only).take(root, ())
+
+
+@contextmanager
+def only_own(tx: sa.Connection) -> Iterator[None]:
+    """Within, a write changes only what the writing system owns by a rule; all else of it is left out, and not told."""
+    held_before = tx.info.get("owned", True)
+    tx.info.update(owned=True, only_own=True)
+    try:
+        yield
+    finally:
+        tx.info.update(owned=held_before, only_own=False)
+
+
+def owns_all(rules: Sequence[Rule], system: str) -> bool:
+    """Whether a system owns a whole noun, so that it may make objects of it."""
+    return all(rule.system == system for rule in rules) and any(
+        not rule.path and rule.channel is None for rule in rules
+    )
+
+
+@cache
+def place(part: Part) -> tuple[str, Path]:
+    """The noun that a table belongs to, and the collections that lead to its rows."""
+    if part.is_root or part.kept.aggregate is None:
+        return part.name, ()
+    column = part.table.columns[part.kept.parent or part.kept.root]
+    above = next(key.column.table.name for key in column.foreign_keys)
+    noun, path = place(registry.part(above))
+    return noun, (*path, str(part.kept.collection))
+
+
+def rule_path(changed: str) -> Path:
+    """A changed path (a JSON Pointer of ``hub.change``) as rules name it: without ids, with all collections above."""
+    steps = tuple(step.replace("~1", "/").replace("~0", "~") for step in changed.split("/")[1:])
+    below = next((part for part in registry.parts() if _is_row(part, steps)), None)
+    return steps if below is None else (*place(below)[1], *steps[2:])
+
+
+def _is_row(part: Part, steps: Path) -> bool:
+    """Whether a changed path begins with a row of this table."""
+    if part.is_root or len(steps) == 1 or steps[0] != part.kept.collection:
+        return False
+    try:
+        return ids.decode(steps[1])[0] == part.name
+    except ValueError:
+        return False
+
+
+def channel_of(path: Path) -> frozenset[str] | None:
+    """The channel that an attribute's value is kept for."""
+    long = len(path) > len(("attributes", "code"))
+    return frozenset({path[2]}) if path[0] == "attributes" and long else None
 
 
 def refuse_delete(tx: sa.Connection, part: Part, number: int) -> None:
@@ -148,8 +203,16 @@ class _Holding:
     """What is needed to judge one object."""
 
     def __init__(
-        self, rules: Sequence[Rule], source: str, places: _Places | None, root: Draft, said: Stated
+        self,
+        rules: Sequence[Rule],
+        source: str,
+        places: _Places | None,
+        root: Draft,
+        said: Stated,
+        *,
+        only: bool,
     ) -> None:
+        self._only = only
         self._rules = rules
         self._source = source
         self._places = places
@@ -163,6 +226,9 @@ class _Holding:
         channels = None if self._places is None else self._places.of(draft)
         for leaf in _leaves(draft, self._said.get(draft, set())):
             own = channels if leaf.channel is None else frozenset({leaf.channel})
+            if self._only and not self._mine((*path, *leaf.path), own):
+                leaf.put_back()
+                continue
             rule = self._foreign((*path, *leaf.path), own)
             if rule is not None:
                 self._judge(rule, draft, leaf)
@@ -176,6 +242,8 @@ class _Holding:
             return True
         if draft.current is None and draft.remove:
             return True
+        if self._only and not self._mine(path, None if self._places is None else self._places.of(draft)):
+            return False
         rule = self._of_row(draft, path)
         if rule is None or self._own_name(draft):
             return True
@@ -202,6 +270,10 @@ class _Holding:
             paths += [rule.path for rule in self._rules if rule.path[: len(path)] == path]
         found = (self._foreign(each, channels) for each in paths)
         return next((rule for rule in found if rule is not None), None)
+
+    def _mine(self, path: Path, channels: frozenset[str] | None) -> bool:
+        rule = decides(self._rules, path, channels, self._status)
+        return rule is not None and rule.system == self._source
 
     def _foreign(self, path: Path, channels: frozenset[str] | None) -> Rule | None:
         rule = decides(self._rules, path, channels, self._status)

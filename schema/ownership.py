@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import strawberry
@@ -50,14 +49,18 @@ async def _resolve(source: Any, info: Any, _: Any) -> list[Ownership]:
     rule.passed(context.viewer, "staff", "ownership")
     noun, row = source.__noun__, source.__dict__
     part = registry.part(noun.name)
-    named, above = place(part)
+    named, above = ownership.place(part)
     loader = context.loader("field_owner", lambda nouns: _rules(context, nouns))
     rules: list[Rule] = await loader.load(named)
     channel = row.get("channel_id")
     codes = None if channel is None or not rules else await _codes(context, channel)
     status = row.get("status") if part.name == "order" else None
     return [
-        _value(path, row["provenance"], ownership.decides(rules, (*above, *own), codes or _of(own), status))
+        _value(
+            path,
+            row["provenance"],
+            ownership.decides(rules, (*above, *own), codes or ownership.channel_of(own), status),
+        )
         for path, own in _paths(part, row["provenance"])
     ]
 
@@ -70,24 +73,6 @@ async def _codes(context: Context, channel: int) -> frozenset[str]:
     table = registry.part("channel").table
     rows = await context.database.rows(table.select().where(table.c.id == channel))
     return frozenset(row["code"] for row in rows)
-
-
-def _of(path: tuple[str, ...]) -> frozenset[str] | None:
-    """The channel that an attribute's value is kept for."""
-    return (
-        frozenset({path[2]}) if path[0] == "attributes" and len(path) > len(("attributes", "code")) else None
-    )
-
-
-@cache
-def place(part: Part) -> tuple[str, tuple[str, ...]]:
-    """The noun that a table belongs to, and the collections that lead to its rows."""
-    if part.is_root or part.kept.aggregate is None:
-        return part.name, ()
-    column = part.table.columns[part.kept.parent or part.kept.root]
-    above = next(key.column.table.name for key in column.foreign_keys)
-    noun, path = place(registry.part(above))
-    return noun, (*path, str(part.kept.collection))
 
 
 def _paths(part: Part, stored: dict[str, Any]) -> list[tuple[str, tuple[str, ...]]]:
