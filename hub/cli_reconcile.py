@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 LARGEST = 4 * 1024**3
 """Bytes that an address may answer."""
 
-app = typer.Typer(help="Compare what another system has with the hub.")
+app = typer.Typer(
+    help="Compare what another system has with the hub.",
+    context_settings={"allow_interspersed_args": True},  # options may stand behind the file
+    subcommand_metavar="",
+)
 
 
 @app.callback(invoke_without_command=True)

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from hub import mapping
+from hub.cli import app
 from hub.db import Database, Json, Writer
 from hub.errors import Required
 from hub.reconcile import Difference, Source, Total, reconcile
@@ -139,7 +141,7 @@ def test_levels_are_compared_by_sku_and_location(shop: Database, tmp_path: Path)
     ]
     total, shown = compared(shop, "stock", tmp_path, theirs, repair=True)
     values = {each.path: (each.here, each.there) for each in shown if each.kind == "differs"}
-    assert values == {"/onHand": (5, 9), "/safety": (1, 3)}
+    assert values == {"/on_hand": (5, 9), "/safety": (1, 3)}
     assert sorted((each.kind, each.key, each.right or "") for each in shown) == [
         ("differs", "shirt-1-red at main", ""),
         ("differs", "shirt-1-red at main", "erp"),
@@ -149,6 +151,23 @@ def test_levels_are_compared_by_sku_and_location(shop: Database, tmp_path: Path)
     ]
     assert (total.records, total.refused, total.repaired) == (3, 2, 1)
     assert all_rows(shop, "SELECT on_hand, safety FROM stock ORDER BY id") == [(9, 1), (5, 1)]
+
+
+def test_the_command_tells_a_line_each_and_its_exit_code_says_whether_both_agree(
+    shop: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = shop.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    monkeypatch.setenv("HUB_DATABASE_URL", address)
+    monkeypatch.setenv("HUB_VAR", str(tmp_path))
+    path = tmp_path / "levels.csv"
+    path.write_text("sku,location,on_hand\nshirt-1-red,main,9\nshirt-2-red,main,5\n")
+    command = ["reconcile", str(path), "--system", "erp", "--noun", "stock"]
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 3, done.output
+    assert '~ stock "shirt-1-red at main" /on_hand: here 5, there 9: erp is right (levels)' in done.output
+    assert CliRunner().invoke(app, [*command, "--repair"]).exit_code == 3
+    agreed = CliRunner().invoke(app, [*command, "--json"])
+    assert (agreed.exit_code, json.loads(agreed.output)["total"]["same"]) == (0, 2)
 
 
 def test_records_that_need_a_mapping_say_so(tmp_path: Path) -> None:
