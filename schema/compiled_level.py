@@ -38,9 +38,9 @@ FIRST_CELL = 2
 
 Shaped = tuple[Fragment, dict[str, Any]]
 """A statement, and the values that its shape leaves open."""
-MADE: Recent[Hashable, Shaped] = Recent(5_000)
+MADE: Recent[Hashable, Shaped] = Recent(1_000)
 """Statements of all levels by all that they are made with: making one takes longer than running most of them."""
-SHAPES: Recent[Hashable, Fragment] = Recent(2_000)
+SHAPES: Recent[Hashable, Fragment] = Recent(1_000)
 """Statements of all levels by their shapes, whatever values stand in them."""
 
 Make = Callable[[Joined, "Scope"], sa.ColumnElement[Any]]

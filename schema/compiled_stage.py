@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 STATEMENTS = 16
 """Statements that a stage remembers."""
-TEXTS: Recent[str, Made] = Recent(2_000)
+TEXTS: Recent[str, Made] = Recent(1_000)
 """The statements of all stages by their texts, so that documents that read the same share one."""
 SHARED = "rule_"
 """What the names of values begin with that are the same for all levels."""
