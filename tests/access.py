@@ -19,8 +19,8 @@ from hub import ids
 
 NOUNS_READ = {
     "catalogue:read": "asset assets attribute attributes category categories collection collections priceList priceLists "
-    "product products productType productTypes relationType relationTypes variant variants",
-    "settings:read": "channel channels locale locales",
+    "product products productType productTypes relationType relationTypes variant variants proposal proposals",
+    "settings:read": "channel channels locale locales fieldOwner fieldOwners",
     "customers:read": "company companies customer customers",
     "orders:read": "order orders cart carts pendingMessage pendingMessages",
     "stock:read": "location locations reorderProposals reservations stockLevel stockLevels stockMovements",
@@ -40,8 +40,19 @@ OPEN = {"webhookEventTypes", "job", "jobs", "node", "nodes"}
 """Root fields that every token may ask: the list of event types is no secret, a job is that of the token which began it,
 and ``node`` and ``nodes`` go by the noun of the id."""
 CLOSED = frozenset(
-    "priceList priceLists changes feed searchRuleSet searchRuleSets savedSearch savedSearches searchIndex searchParked"
-    " salesReport".split()
+    [
+        "priceList",
+        "priceLists",
+        "changes",
+        "feed",
+        "searchRuleSet",
+        "searchRuleSets",
+        "savedSearch",
+        "savedSearches",
+        "searchIndex",
+        "searchParked",
+        "salesReport",
+    ]
 )
 """Root fields that are for staff and apps, whatever scopes another token has."""
 BESIDE = {"searchRulesPreview": "catalogue:read"}
@@ -49,7 +60,7 @@ BESIDE = {"searchRulesPreview": "catalogue:read"}
 
 _NOUNS_WRITTEN = {
     "catalogue:write": "attribute category collection priceList productType relationType asset product variant",
-    "settings:write": "channel locale",
+    "settings:write": "channel locale fieldOwner",
     "customers:write": "company customer",
     "orders:write": "cart order",
     "stock:write": "location stock",
@@ -70,8 +81,8 @@ _COMMANDS = {
     "catalogue:read": "searchEvent",
 }
 VERBS = ("Create", "Update", "Delete", "BulkUpsert")
-OWN = {"bulkExport", "jobCancel"}
-"""Mutations that go by what the token may read, and by whose job it is."""
+OWN = {"bulkExport", "jobCancel", "proposalAccept", "proposalDismiss"}
+"""Mutations that go by what the token may read, by whose job it is, and by what a proposal is about."""
 
 
 def queries(schema: GraphQLSchema) -> dict[str, str]:
