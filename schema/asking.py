@@ -11,6 +11,7 @@ from schema.execution import Asked
 STATUS = {
     "BAD_REQUEST": 400,
     "UNAUTHENTICATED": 401,
+    "FORBIDDEN": 403,
     "METHOD": 405,
     "TOO_LARGE": 413,
     "MEDIA": 415,

@@ -23,6 +23,7 @@ from graphql import (
     value_from_ast_untyped,
 )
 
+from hub.recent import Recent
 from schema.connection import DEFAULT_PAGE
 from schema.cost_facet import FACETS, PARTS, FacetSize
 
@@ -32,6 +33,8 @@ BUDGET = 20_000_000
 """Objects that a token has when its bucket is full."""
 REFILL = 2_000_000
 """Objects that come back to a token each second."""
+TOKENS = 100_000
+"""Tokens whose budget is remembered: those used last. One that is forgotten has had time to fill up."""
 PAGE = DEFAULT_PAGE
 """Objects of a page that names no size."""
 
@@ -79,17 +82,17 @@ class Budgets:
     """What each token has left, in this process."""
 
     def __init__(self) -> None:
-        self._left: dict[int | None, tuple[float, float]] = {}
+        self._left: Recent[int | None, tuple[float, float]] = Recent(TOKENS)
 
     def left(self, token_id: int | None) -> int:
         """How many objects the token may ask for now."""
-        left, at = self._left.get(token_id, (BUDGET, 0.0))
+        left, at = self._left.find(token_id) or (BUDGET, 0.0)
         return int(min(BUDGET, left + (time.monotonic() - at) * REFILL))
 
     def spend(self, token_id: int | None, objects: int) -> int:
         """Take what was used; what is left then."""
         left = self.left(token_id) - objects
-        self._left[token_id] = (left, time.monotonic())
+        self._left.keep(token_id, (left, time.monotonic()))
         return max(left, 0)
 
 

@@ -31,7 +31,7 @@ from strawberry.schema.schema import validate_document
 from hub.errors import HubError, Limit
 from hub.recent import Recent
 from schema.cost import priced
-from schema.selection import channels, conditions, found_by_ids
+from schema.selection import channels, conditions, found_by_ids, introspects
 
 LONGEST = 200_000
 """Characters of a document."""
@@ -104,6 +104,11 @@ class Document:
     @cached_property
     def _channels(self) -> tuple[tuple[ValueNode, ...], bool]:
         return channels(self.node) if self.node else ((), True)
+
+    @cached_property
+    def introspects(self) -> bool:
+        """Whether it asks for the schema itself."""
+        return self.node is not None and introspects(self.node)
 
     @cached_property
     def by_ids(self) -> tuple[FieldNode, ...]:

@@ -17,10 +17,11 @@ from strawberry.http.ides import get_graphql_ide_html
 
 from hub import token
 from hub.db import HUB, Database, Json
+from hub.recent import Recent
 from hub.viewer import Viewer
 from schema import opening, subscription_events, subscription_socket
 from schema.asking import STATUS, Refused, asked_in, json
-from schema.cost import DEAREST, Budgets
+from schema.cost import DEAREST, REFILL, TOKENS, Budgets
 from schema.errors import refusal
 from schema.execution import Answered, Asked, Execution, Operation
 from schema.opening import Door, Opening, Stale
@@ -52,7 +53,7 @@ class Endpoint:
     """Whether the compiled executor may answer; without it the ordinary one answers everything."""
     execution: Execution = field(init=False)
     budgets: Budgets = field(default_factory=Budgets)
-    _noted: dict[int, float] = field(default_factory=dict)
+    _noted: Recent[int, float] = field(default_factory=lambda: Recent(TOKENS))
     _door: Door = field(init=False)
 
     def __post_init__(self) -> None:
@@ -153,7 +154,7 @@ class Endpoint:
         if operation.subscribes:
             raise Refused("BAD_REQUEST", f"A subscription needs a stream: {STREAMS}.")
         _check_method(request, operation)
-        self.afford(viewer, operation.requested)
+        self.allow(viewer, operation)
         if quick:
             answered = await self.execution.quick(asked, operation, opening)
         else:
@@ -166,8 +167,16 @@ class Endpoint:
             _check_method(request, operation)
         return await subscription_events.answer(self, viewer, asked)
 
-    def afford(self, viewer: Viewer, price: int) -> None:
-        """Raises ``Refused`` for an operation that is too dear, or for a token that has spent too much."""
+    def allow(self, viewer: Viewer, operation: Operation) -> None:
+        """Raises ``Refused`` for an operation that the token may not ask for, or cannot afford."""
+        if operation.document.introspects and not (self.development or viewer.sees_unlisted):
+            raise Refused(
+                "FORBIDDEN",
+                "Introspection is closed to this token: take the printed schema, or a staff or app token.",
+            )
+        self._afford(viewer, operation.requested)
+
+    def _afford(self, viewer: Viewer, price: int) -> None:
         if price > DEAREST:
             raise Refused(
                 "BAD_REQUEST",
@@ -187,14 +196,18 @@ class Endpoint:
     def body(self, viewer: Viewer, answered: Answered, price: int) -> bytes:
         """The whole answer as JSON, with what it cost."""
         left = self.budgets.spend(viewer.token_id, answered.actual)
-        return _body(answered, {"requested": price, "actual": answered.actual, "remaining": left})
+        cost = {"requested": price, "actual": answered.actual, "remaining": left, "restoreRate": REFILL}
+        return _body(answered, cost)
 
     def _note(self, viewer: Viewer) -> BackgroundTask | None:
         """The note that the token was used, after the answer has left."""
         used, now = viewer.token_id, time.monotonic()
-        if used is None or now - self._noted.get(used, -NOTED_EVERY) < NOTED_EVERY:
+        if used is None:
             return None
-        self._noted[used] = now
+        noted = self._noted.find(used)
+        if noted is not None and now - noted < NOTED_EVERY:
+            return None
+        self._noted.keep(used, now)
         return BackgroundTask(self._touch, used)
 
     def _touch(self, used: int) -> None:

@@ -122,6 +122,13 @@ def found_by_ids(document: DocumentNode) -> tuple[FieldNode, ...]:
     )
 
 
+def introspects(document: DocumentNode) -> bool:
+    """Whether ``__schema`` or ``__type`` stands anywhere in a document."""
+    return any(
+        isinstance(node, FieldNode) and node.name.value in ("__schema", "__type") for node in _every(document)
+    )
+
+
 def channels(document: DocumentNode) -> tuple[tuple[ValueNode, ...], bool]:
     """What stands for ``channel`` anywhere in a document, and whether a field at the root may go without."""
     named = tuple(

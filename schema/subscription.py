@@ -96,7 +96,7 @@ async def results(endpoint: Endpoint, viewer: Viewer, asked: Asked) -> AsyncIter
     operation = endpoint.execution.read(asked)
     if isinstance(operation, Answered):
         raise RefusedError(operation.errors)
-    endpoint.afford(viewer, operation.requested)
+    endpoint.allow(viewer, operation)
     if operation.subscribes:
         async with aclosing(_told(endpoint, viewer, asked, operation)) as told:
             async for each in told:

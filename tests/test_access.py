@@ -14,7 +14,7 @@ from hub.token import REACH, Wish
 from hub.viewer import Kind
 from schema.app import schema
 from tests import access
-from tests.running import Server
+from tests.running import Server, free_port, serving
 from tests.shop import all_rows, opened, written
 from tests.test_http import call
 
@@ -45,12 +45,13 @@ class Asking:
     def _answer(self, text: str, kind: Kind, scopes: frozenset[str]) -> Any:
         headers = {
             "content-type": "application/json",
-            "authorization": f"Bearer {self._token(kind, scopes)}",
+            "authorization": f"Bearer {self.token(kind, scopes)}",
         }
         self._connection.request("POST", "/graphql", json.dumps({"query": text}), headers)
         return json.loads(self._connection.getresponse().read())
 
-    def _token(self, kind: Kind, scopes: frozenset[str]) -> str:
+    def token(self, kind: Kind, scopes: frozenset[str]) -> str:
+        """The token of a kind with these scopes."""
         if (kind, scopes) not in self._tokens:
             own = {"channels": ["web"]} if kind in ("storefront", "customer") else {}
             customer = self._customer if kind == "customer" else None
@@ -82,6 +83,32 @@ def test_every_root_field_and_mutation_is_open_by_its_scope_and_closed_without(a
                 if ("FORBIDDEN" in found) is (scope in scopes and own) or "INTERNAL" in found:
                     wrong.append((name, kind, f"{len(scopes)} scopes", scope in scopes, sorted(found)))
     assert wrong == [], "\n".join(map(str, wrong))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{ __schema { types { name } } }",
+        '{ ...A } fragment A on Query { a: __type(name: "Product") { name } }',
+    ],
+)
+def test_in_production_storefronts_and_customers_do_not_introspect(
+    asking: Asking, module_server: Server, text: str
+) -> None:
+    """The schema is no secret, but to read it costs much, and whoever builds a page has it printed."""
+    settings = module_server.settings
+    update = {"env": "production", "secret_key": settings.secret, "port": free_port()}
+    with serving(settings.model_copy(update=update), relay=False) as production:
+        for kind in KINDS:
+            token = f"Bearer {asking.token(kind, frozenset(REACH[kind]))}"
+            assert call(production, {"query": "{ __typename }"}, authorization=token).status == 200
+            answers = [call(production, {"query": text}, authorization=token) for _ in range(2)]
+            closed = kind in ("storefront", "customer")
+            assert [each.status for each in answers] == [403 if closed else 200] * 2
+            if closed:
+                assert answers[1].code == "FORBIDDEN"
+                assert "data" not in answers[1].json
+                assert not asking.codes(text, kind, frozenset(REACH[kind]))
 
 
 def test_nothing_is_open_to_who_has_no_token(module_server: Server) -> None:

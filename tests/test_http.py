@@ -250,6 +250,7 @@ def test_every_answer_says_what_it_cost(hub: Server) -> None:
     assert cost["requested"] == 1 + 50 * 2
     assert cost["actual"] == 2
     after = call(hub, {"query": "{ locales(first: 50) { nodes { id } } }"}).json["extensions"]["cost"]
+    assert after["restoreRate"] == 2_000_000
     assert 0 < after["remaining"] <= cost["remaining"] + 10_000_000
 
 
