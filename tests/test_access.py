@@ -53,9 +53,11 @@ class Asking:
     def token(self, kind: Kind, scopes: frozenset[str]) -> str:
         """The token of a kind with these scopes."""
         if (kind, scopes) not in self._tokens:
-            own = {"channels": ["web"]} if kind in ("storefront", "customer") else {}
+            channels = ["web"] if kind in ("storefront", "customer") else None
             customer = self._customer if kind == "customer" else None
-            wish = Wish(kind, "access", sorted(scopes), system="access", customer_id=customer, **own)
+            wish = Wish(
+                kind, "access", sorted(scopes), channels=channels, system="access", customer_id=customer
+            )
             self._tokens[kind, scopes] = self._server.new_token(wish)
         return self._tokens[kind, scopes]
 

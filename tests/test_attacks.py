@@ -6,7 +6,9 @@ import json
 import socket
 import time
 import urllib.error
+from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -48,7 +50,7 @@ def deep_introspection(number: int) -> str:
     return f"query Deep{number} {{ __schema {{ types {inside} }} }}"
 
 
-ATTACKS = {
+ATTACKS: dict[str, Callable[[int], dict[str, Any]]] = {
     "a fragment bomb": lambda n: {"query": f"query Q{n} " + chain(90)},
     "a thousand aliases": lambda n: {
         "query": "{ " + " ".join(f"a{n}x{i}: __typename" for i in range(1_000)) + " }"
