@@ -182,6 +182,30 @@ def test_orders_are_numbered_without_a_gap_and_stand_differently(shop: sa.Connec
     assert len(set(column(shop, 'SELECT status FROM "order"'))) >= 5
 
 
+def test_what_was_sent_came_back_and_was_paid_back_fits_the_orders(shop: sa.Connection) -> None:
+    lines = """SELECT status, sum(quantity), sum(fulfilled), sum(returned)
+        FROM order_line l JOIN "order" o ON o.id = l.order_id GROUP BY status"""
+    pieces = {row[0]: row[1:] for row in shop.execute(sa.text(lines))}
+    for status in ("fulfilled", "closed"):
+        assert pieces[status][0] == pieces[status][1]
+    for status in ("draft", "placed", "confirmed", "cancelled"):
+        assert pieces.get(status, (0, 0, 0))[1] == 0
+    assert 0 < pieces["partly_fulfilled"][1] < pieces["partly_fulfilled"][0]
+    orders, returns = (
+        one(shop, 'SELECT count(*) FROM "order"'),
+        one(shop, "SELECT count(*) FROM order_return"),
+    )
+    assert 0.03 < returns / orders < 0.1
+    assert one(shop, "SELECT count(*) FROM refund") == returns
+    assert len(set(column(shop, "SELECT reason FROM order_return_line"))) >= 4
+    assert one(shop, "SELECT count(*) FROM fulfilment f GROUP BY order_id ORDER BY 1 DESC LIMIT 1") == 2
+    moments = sa.text("""SELECT count(*) FROM "order" o JOIN fulfilment f ON f.order_id = o.id
+        LEFT JOIN order_return r ON r.order_id = o.id LEFT JOIN refund c ON c.order_id = o.id
+        WHERE f.shipped_at < o.placed_at OR r.returned_at < f.shipped_at OR c.refunded_at < r.returned_at
+        OR greatest(f.shipped_at, c.refunded_at) > :today""")
+    assert shop.execute(moments, {"today": SHOP.today}).scalar_one() == 0
+
+
 def test_values_of_every_type_occur(shop: sa.Connection) -> None:
     used = column(
         shop,

@@ -28,7 +28,7 @@ from tests.test_house import HOUSE
 
 SHIRTS = 6
 DRIVERS = 3
-ORDERS, SOAK_ORDERS = 40, 200
+ORDERS, SOAK_ORDERS = 40, int(os.environ.get("HUB_SOAK_ORDERS", "200"))
 SCOPES = ["catalogue:read", "catalogue:write", "feed:read", "orders:read", "orders:write", "settings:read"]
 SCOPES += ["stock:read", "stock:write", "webhooks:read", "webhooks:write"]
 

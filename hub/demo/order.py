@@ -8,7 +8,7 @@ from functools import lru_cache
 from random import Random
 
 from hub.db import Json
-from hub.demo import chance, customer, price
+from hub.demo import after_sale, chance, customer, price
 from hub.demo.frame import PREFIXES
 from hub.demo.item import Item
 from hub.order import FIRST_NUMBER
@@ -62,7 +62,8 @@ def row(number: int, count: int, products: int, customers: int, today: datetime)
         "billing_address": customer.address(buyer),
         "shipping_address": customer.address(buyer),
     }
-    return found | _sums(draw, channel(number), products)
+    found |= _sums(draw, channel(number), products)
+    return found | after_sale.of(number, found, today)
 
 
 def _moment(draw: Random, number: int, count: int, today: datetime) -> datetime:
