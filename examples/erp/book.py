@@ -129,7 +129,8 @@ class Book:
             for each, _ in totals
         }
         told = ", ".join(f"{amount} {currency}" for currency, amount in sums.items()) or "nothing"
-        print(f"{self.one('SELECT count(*) FROM sale')} orders, {pieces} pieces, {told}.")
+        orders = self.one("SELECT count(*) FROM sale")
+        print(f"{orders} order{'s' if orders != 1 else ''}, {pieces} pieces, {told}.")
         for row in self.rows("SELECT * FROM todo WHERE trouble IS NOT NULL"):
             print(f"Open: {row['order_id']}: {row['trouble']}")
 

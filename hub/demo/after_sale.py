@@ -117,6 +117,7 @@ def _back(draw: Random, order: Json, parcels: list[Json], today: datetime) -> Js
 def _worth(order: Json, position: int, quantity: int) -> Decimal:
     """What was paid for so many pieces of a line, its tax included, rounded down to the cent."""
     line = order["lines"][position]
-    paid = Decimal(line["unit_price"]) * line["quantity"] - Decimal(line["discount"])
+    bought = int(line["quantity"])
+    paid = Decimal(line["unit_price"]) * bought - Decimal(line["discount"])
     tax = Decimal(0) if order["tax_included"] else paid * Decimal(line["tax_rate"])
-    return ((paid + tax) * quantity / line["quantity"]).quantize(CENT, ROUND_DOWN)
+    return ((paid + tax) * quantity / bought).quantize(CENT, ROUND_DOWN)
