@@ -27,7 +27,7 @@ TEMPLATE = "template_hub"
 FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "200"}
 """A test's database need not survive a power cut."""
 
-OURS = ("HUB_DATA", "HUB_SOAK_SECONDS", "HUB_TEST_ELASTICSEARCH_URL")
+OURS = ("HUB_DATA", "HUB_SOAK_ORDERS", "HUB_SOAK_SECONDS", "HUB_TEST_ELASTICSEARCH_URL")
 SOAK_SECONDS = float(os.environ.get("HUB_SOAK_SECONDS", "15"))
 IN_A_SOAK = 60.0
 """Seconds of an attack from which on it is a soak."""

@@ -182,8 +182,7 @@ class Driver(threading.Thread):
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(300 + 3 * SOAK_ORDERS)
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(1200 + 3 * SOAK_ORDERS)
 def test_a_killed_erp_and_the_hub_agree_to_the_cent_and_the_piece(
     shop: Server, tmp_path: Path, soak_seconds: float
 ) -> None:
