@@ -40,7 +40,7 @@ SECRETS = frozenset(
 """Settings whose values may hold a password and are never printed."""
 
 
-OTHERS = frozenset({"soak_seconds", "test_elasticsearch_url", "token", "url"})
+OTHERS = frozenset({"soak_orders", "soak_seconds", "test_elasticsearch_url", "token", "url"})
 """What begins like a setting and is read by others: tests, and examples of consumers."""
 
 
