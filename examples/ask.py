@@ -25,7 +25,10 @@ def pretty(value: object, indent: int = 0) -> str:
 
 def ask(document: str, name: str = "admin") -> dict[str, object]:
     """The answer, without what it cost. ``name``: one of the demo's tokens."""
-    demo = json.loads((Path(os.environ.get("HUB_VAR", "var")) / "demo.json").read_text())
+    path = Path(os.environ.get("HUB_VAR", "var")) / "demo.json"
+    if not path.exists():
+        sys.exit(f"{path} does not exist: run make demo in the same folder, and wait until it is ready.")
+    demo = json.loads(path.read_text())
     headers = {"content-type": "application/json", "authorization": f"Bearer {demo['tokens'][name]}"}
     body = json.dumps({"query": document}).encode()
     try:

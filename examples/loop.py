@@ -1,7 +1,8 @@
 """An order goes all the way round: shop, hub, ERP, parcel, the customer's page, the stock.
 
 With the demo running: python examples/loop.py. It starts the ERP and the shop that stand beside it, orders as a visitor
-does, waits until all is sent, and shows what happened in the order in which the hub numbered it.
+does, waits until all is sent, and shows what happened in the order in which the hub numbered it. The ERP's book lies
+beside the demo's data and goes on where it was.
 """
 
 import json
@@ -10,7 +11,6 @@ import re
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -20,8 +20,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-HERE = Path(__file__).parent
-DEMO = json.loads((Path(os.environ.get("HUB_VAR", "var")) / "demo.json").read_text())
+HERE, VAR = Path(__file__).parent, Path(os.environ.get("HUB_VAR", "var"))
+if not (VAR / "demo.json").exists():
+    sys.exit(
+        f"{VAR / 'demo.json'} does not exist: run make demo in the same folder, and wait until it is ready."
+    )
+DEMO = json.loads((VAR / "demo.json").read_text())
+BOOK = {"ERP_BOOK": str(VAR / "erp.db")}
 SKU, PIECES, PATIENCE_SECONDS = "CUP-ESP-WHITE", 3, 60
 BUYER = {
     "name": "Ada Winter",
@@ -156,8 +161,7 @@ def main() -> None:
     """Once round."""
     cursor, before, port = ask("{ feed { lastCursor } }")["feed"]["lastCursor"], stock(), free_port()
     with (
-        tempfile.TemporaryDirectory() as folder,
-        program("erp", ERP_BOOK=f"{folder}/erp.db", ERP_PORT=port),
+        program("erp", ERP_PORT=port, **BOOK),
         program("storefront", SHOP_PORT=free_port()) as opened,
     ):
         number, page = buy(opened.split()[-1])
@@ -165,11 +169,8 @@ def main() -> None:
         shown = re.sub(r"<[^>]+>", " ", re.sub(r"<style>.*?</style>", "", read(page), flags=re.DOTALL))
         state = re.search(r"It is\s+(.+?)\s+\.", shown)[1]
         print(f"The customer's page says: it is {state}.")
-        book = subprocess.check_output(
-            [sys.executable, str(HERE / "erp"), "book"],
-            env=os.environ | {"ERP_BOOK": f"{folder}/erp.db"},
-            text=True,
-        )
+        words = [sys.executable, str(HERE / "erp"), "book", number]
+        book = subprocess.check_output(words, env=os.environ | BOOK, text=True)
         print(f"The ERP's book says:\n{book.rstrip()}")
         show(cursor, before)
     leave(f"http://127.0.0.1:{port}/")

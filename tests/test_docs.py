@@ -331,3 +331,11 @@ def test_the_comparison_can_fail() -> None:
     assert not prints("Read 3 = created 3", "Read 3 = created 2")
     assert commands("$ a '{\n> b }'\n1\n$ c\n") == [("a '{\nb }'\n", "1\n"), ("c\n", "")]
     assert shutil.which("bash")
+
+
+def test_an_order_goes_round_as_often_as_one_likes(reader: Reader) -> None:
+    printed = [reader._run("python examples/loop.py") for _ in range(2)]
+    numbers = [re.search(r"A-\d+(?=  WEB-\S+  FULFILLED)", text) for text in printed]
+    assert all(numbers), printed
+    first, second = (int(each[0].removeprefix("A-")) for each in numbers if each)
+    assert second == first + 1

@@ -2,7 +2,7 @@
 
     python examples/erp serve              take messages and orders, until it is stopped or killed
     python examples/erp goods DELIVERY.csv book what came in (document,location,sku,quantity,price,cost), and tell it
-    python examples/erp book               print orders, pieces and amounts
+    python examples/erp book [NUMBER]      print orders, pieces and amounts; of one order by the hub's number
 
 It needs `standardwebhooks`, and knows of the hub only its address and a token. Settings: HUB_URL, HUB_TOKEN (both taken
 from the running demo where they are missing), ERP_BOOK (its file), ERP_PORT, ERP_LOCATION, ERP_PRICE_LIST, ERP_CURRENCY,
@@ -107,8 +107,8 @@ def main(words: list[str]) -> None:
                 os.environ.get("ERP_CURRENCY", "EUR"),
             )
             goods.push(hub(), book, list_, currency)
-        case ["book"]:
-            Book(PATH).print()
+        case ["book", *number]:
+            Book(PATH).print(*number)
         case _:
             sys.exit(__doc__)
 

@@ -118,10 +118,14 @@ class Book:
         found = self.rows("SELECT location, sum(quantity) FROM movement WHERE sku = ? GROUP BY location", sku)
         return dict(map(tuple, found))
 
-    def print(self) -> None:
-        """The book as a page of text."""
-        for sale in self.rows("SELECT * FROM sale ORDER BY number"):
+    def print(self, number: str | None = None) -> None:
+        """The book as a page of text, or of it the order that the hub calls so."""
+        for sale in self.rows("SELECT * FROM sale WHERE ? IN (hub_number, '') ORDER BY number", number or ""):
             self._print_sale(sale)
+        if number is None:
+            self._print_sums()
+
+    def _print_sums(self) -> None:
         pieces = self.one("SELECT sum(quantity - cancelled) FROM sale_line") or 0
         totals = self.rows("SELECT currency, total FROM sale WHERE status <> 'CANCELLED'")
         sums = {

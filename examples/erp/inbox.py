@@ -19,11 +19,13 @@ ROTATE = (
 
 
 def secret(hub: Hub, book: Book, url: str) -> str:
-    """The secret of our endpoint, which is registered once. One whose secret was lost by a kill gets another."""
+    """The secret of our endpoint, which is registered once. One whose secret was lost by a kill gets another; one that
+    somebody took away is registered anew.
+    """
     kept = book.setting(f"secret {url}")
-    if kept is not None:
-        return kept
     mine = [each["id"] for each in hub.ask(LIST)["webhookEndpoints"] if each["url"] == url]
+    if kept is not None and mine:
+        return kept
     if mine:
         payload, trouble = hub.command(ROTATE, id=mine[0])
     else:
