@@ -10,6 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from hub.config import Settings
+from tests.running import free_port
 
 SECRET = "0123456789abcdef" * 4
 
@@ -85,6 +86,7 @@ def test_a_database_that_does_not_answer_is_one_line(command: str, tmp_path: Pat
             "PATH": os.environ["PATH"],
             "HUB_VAR": str(tmp_path),
             "HUB_DATABASE_URL": "postgresql://me:swordfish@127.0.0.1:1/db",
+            "HUB_PORT": str(free_port()),
         },
         capture_output=True,
         text=True,
