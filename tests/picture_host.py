@@ -5,13 +5,15 @@ from __future__ import annotations
 import gzip
 import io
 import sys
-import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Event
 from urllib.parse import parse_qs, urlsplit
 
 from PIL import Image
 
-SLOW_SECONDS = 1.5
+PATIENCE_SECONDS = 30
+HELD, LET_GO = Event(), Event()
+"""``/held`` answers once ``/let-go`` was asked for; ``/is-held`` once somebody asked for ``/held``."""
 
 
 def picture(colour: str) -> bytes:
@@ -26,9 +28,8 @@ class Host(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         path, asked = urlsplit(self.path).path, parse_qs(urlsplit(self.path).query)
         match path:
-            case "/slow":
-                time.sleep(SLOW_SECONDS)
-                self._answer(picture("red"))
+            case "/held" | "/is-held" | "/let-go":
+                self._answer(self._held(path))
             case "/moved":
                 self._answer(b"", 302, location=asked["to"][0])
             case "/round":
@@ -62,6 +63,16 @@ class Host(BaseHTTPRequestHandler):
             self.send_header(name.replace("_", "-"), value)
         self.end_headers()
         self.wfile.write(body)
+
+    def _held(self, path: str) -> bytes:
+        if path == "/let-go":
+            LET_GO.set()
+        if path == "/is-held":
+            return str(HELD.wait(PATIENCE_SECONDS)).encode()
+        if path == "/held":
+            HELD.set()
+            LET_GO.wait(PATIENCE_SECONDS)
+        return picture("red")
 
     def _endless(self) -> None:
         self.send_response(200)

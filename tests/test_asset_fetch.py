@@ -6,10 +6,10 @@ import gzip
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 
@@ -17,7 +17,7 @@ from hub.token import Wish
 from tests.running import Server, make_settings, serving
 from tests.sending import asset, fetch, opened
 from tests.test_house import HOUSE
-from tests.test_jobs import JOB, LOOK, ended
+from tests.test_jobs import JOB, ended
 
 FETCH = f"""mutation ($codes: [String!], $key: String) {{
     assetFetch(codes: $codes, idempotencyKey: $key) {{ job {{ {JOB} }} userErrors {{ field code message }} }} }}"""
@@ -123,11 +123,11 @@ def test_what_cannot_be_fetched_is_told_of_and_stays_as_it_is(server: Server, ho
 
 
 def test_an_asset_that_has_another_address_meanwhile_keeps_it(server: Server, host: str) -> None:
-    elsewhere(server, {"slow": f"{host}/slow"})
+    elsewhere(server, {"slow": f"{host}/held"})
     job = asked(server, ["slow"])
-    while server.data(LOOK, {"id": job["id"]})["job"]["progress"]["total"] is None:
-        time.sleep(0.01)
+    assert urlopen(f"{host}/is-held").read() == b"True"
     elsewhere(server, {"slow": "https://example.com/newer.png"})
+    urlopen(f"{host}/let-go").close()
     told = report(server, job)
     assert told["slow"]["error"]["code"] == "CONFLICT"
     assert asset(server, "slow")["address"] == "https://example.com/newer.png"
