@@ -173,9 +173,9 @@ def test_a_delivery_that_was_never_sent_is_found(database_url: str, tmp_path: Pa
 
 @pytest.mark.soak(only=True)
 def test_a_lane_that_does_not_wait_is_found(database_url: str, tmp_path: Path) -> None:
-    """Every delivery is due at once, whatever of its object is still on its way."""
+    """Every delivery is due at a moment of its own, whatever of its object is still on its way."""
     slow = (replace(HEALTHY[0], mood="crawling"),)
-    body = "IF NEW.due_at IS NULL THEN NEW.due_at := now(); END IF;"
+    body = "IF NEW.due_at IS NULL THEN NEW.due_at := now() + random() * interval '2 s'; END IF;"
     outcome = planted(database_url, tmp_path, DELIVERIES.format(body=body), peace=30, plans=slow)
     assert found(outcome, "came after version")
 

@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass, replace
 from typing import Any
 
+import orjson
 from strawberry.utils.str_converters import to_camel_case
 
 from hub.db import Database, Json
@@ -113,6 +114,31 @@ class Answer:
     def shown(self) -> Any:
         """What must be the same whoever answers."""
         return self.data, self.errors, self.early, self.actual
+
+    def agrees(self, other: Answer) -> bool:
+        """Whether both say the same.
+
+        Fields beside each other are resolved at the same time. Where the first one that fails empties what they are in,
+        nobody waits for the others: what they say of their own failures is told or not, as it happens.
+        """
+        if self.shown == other.shown:
+            return True
+        if (self.data, self.early) != (other.data, other.early):
+            return False
+        both = [each for each in self.errors if each in other.errors]
+        alone = [each for each in (*self.errors, *other.errors) if each not in both]
+        emptied = {self._emptied(each) for each in both} - {None}
+        return bool(alone) and all(self._emptied(each) in emptied for each in alone)
+
+    def _emptied(self, error: Json) -> tuple[str | int, ...] | None:
+        """What an error emptied beyond its own field; null where that alone is null."""
+        path = error.get("path") or []
+        found = orjson.loads(self.data)
+        for depth, step in enumerate(path):
+            if found is None:
+                return tuple(path[:depth])
+            found = found[step]
+        return None
 
 
 def _plain(answered: Answered) -> Answer:

@@ -62,7 +62,7 @@ class Pair:
         self._count(asked, expected, got)
         if "INTERNAL" in expected.codes | got.codes:
             raise DifferenceError(told("An executor failed", asked, viewer, expected, got))
-        if expected.shown != got.shown:
+        if not expected.agrees(got):
             raise DifferenceError(told("The executors differ", asked, viewer, expected, got))
         if got.bailed and not expected.errors:
             raise DifferenceError(

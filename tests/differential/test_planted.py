@@ -162,3 +162,17 @@ def _said(planted: Pair, answers: dict[int, Answer], seed: int) -> str | None:
     except DifferenceError as difference:
         return str(difference)
     return None
+
+
+def _answer(data: bytes, *paths: str, actual: int = 1) -> Answer:
+    errors = [{"path": path.split("."), "message": path, "extensions": {"code": "INVALID"}} for path in paths]
+    return Answer(data, tuple(errors), early=False, actual=actual, executor="ordinary", bailed=None)
+
+
+def test_errors_may_differ_only_where_another_emptied_what_both_are_in() -> None:
+    assert _answer(b"null", "a", "b").agrees(_answer(b"null", "b", actual=3))
+    assert _answer(b'{"p":{"c":null}}', "p.c.d", "p.c.e").agrees(_answer(b'{"p":{"c":null}}', "p.c.d"))
+    assert not _answer(b"null", "a").agrees(_answer(b"null", "b"))
+    assert not _answer(b"null", "a").agrees(_answer(b"null", "a", actual=2))
+    assert not _answer(b"null", "a", "b").agrees(_answer(b'{"a":null}', "a"))
+    assert not _answer(b'{"a":null,"b":null}', "a", "b").agrees(_answer(b'{"a":null,"b":null}', "b"))
