@@ -25,7 +25,7 @@ GIVEN = ("settings", "tell")
 COMMANDS = {"imports": "import"}
 """Modules that cannot be called like their command, because Python has the word."""
 
-TOOLS = ("engines", "scratch")
+TOOLS = ("engines", "identity_people", "scratch")
 """What benches share."""
 
 

@@ -55,6 +55,19 @@ def products(
 
 
 @app.command()
+def records(
+    file: Annotated[Path, FILE],
+    *,
+    mapping: Annotated[str, MAPPING],
+    locale: Annotated[str | None, LOCALE] = None,
+    dry_run: Annotated[bool, DRY_RUN] = False,
+    rejects: Annotated[Path | None, REJECTS] = None,
+) -> None:
+    """Import records of people: each is kept as it came, and records of one person become one customer."""
+    _run("source_record", file, mapping, None, locale, rejects, dry_run=dry_run)
+
+
+@app.command()
 def customers(
     file: Annotated[Path, FILE],
     *,

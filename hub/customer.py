@@ -18,24 +18,37 @@ KINDS = {"email": value.email, "phone": value.phone}
 
 
 class Customer(KeptModel, Sourced, Base):
-    """A person who buys, for themselves or for a company. ``erased_at``: since when nothing personal is known of them."""
+    """A person who buys, for themselves or for a company. ``erased_at``: since when nothing personal is known of them.
+
+    ``birth_date``: ``YYYY-MM-DD``. ``merged_into_id``: the customer who they turned out to be (``hub.customer_group``).
+    """
 
     __tablename__ = "customer"
     __kept__: ClassVar[Kept] = Kept(
         "customer",
         scope="customers",
-        personal=frozenset({"given_name", "family_name", "email", "phone"}),
-        derived=("erased_at",),
+        personal=frozenset({"given_name", "family_name", "email", "phone", "birth_date"}),
+        derived=("erased_at", "merged_into_id"),
         owner="shop",
         events=(
             Event(
                 "CASE WHEN n->>'erased_at' IS NOT NULL THEN 'customer.erased' END",
                 says="They were erased: forget what you know of them.",
             ),
+            Event(
+                "CASE WHEN n->>'merged_into_id' IS NOT NULL THEN 'customer.merged' END",
+                says="They turned out to be another customer, whom their id names from now on.",
+            ),
+            Event(
+                "CASE WHEN op = 'U' AND n ? 'merged_into_id' AND n->>'merged_into_id' IS NULL"
+                " THEN 'customer.unmerged' END",
+                says="They are a customer of their own again.",
+            ),
         ),
     )
 
     __table_args__ = (
+        sa.CheckConstraint("merged_into_id <> id", name="merged_into"),
         sa.Index("ix_customer_erased", "id", postgresql_where=sa.text("erased_at IS NOT NULL")),
     )
 
@@ -50,7 +63,9 @@ class Customer(KeptModel, Sourced, Base):
     company_id: Mapped[int | None] = written(
         sa.ForeignKey("company.id"), refers="company", name="company", index=True
     )
+    birth_date: Mapped[str | None] = written(kind="birth_date")
     erased_at: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
+    merged_into_id: Mapped[int | None] = mapped_column(sa.ForeignKey("customer.id"), index=True)
 
 
 class CustomerIdentifier(KeptModel, Sourced, Base):

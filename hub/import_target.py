@@ -47,8 +47,17 @@ TARGETS = {
             "customer",
             None,
             re.compile(
-                rf"given_name|family_name|email|phone|locale|company|{EXTERNAL}|identifiers\[(email|phone)\]"
+                rf"given_name|family_name|email|phone|birth_date|locale|company|{EXTERNAL}|identifiers\[(email|phone)\]"
                 rf"|addresses\[{NAME}\]\.{ADDRESS}"
+            ),
+            re.compile(EXTERNAL),
+        ),
+        Target(
+            "source_record",
+            None,
+            re.compile(
+                rf"given_name|family_name|email|phone|birth_date|version|observed_at|{EXTERNAL}"
+                rf"|identifiers\[{NAME}\]|addresses\[{NAME}\]\.{ADDRESS}"
             ),
             re.compile(EXTERNAL),
         ),

@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
-from hub import import_check, import_match, import_order, import_run, reading, refusal
+from hub import import_check, import_match, import_order, import_run, reading, refusal, source_record_add
 from hub.db import Database, Writer
 from hub.errors import Conflict, Duplicate, HubError, Required
 from hub.import_batch import Batch, gtins
@@ -31,6 +31,7 @@ from hub.mapper import refusal as refused
 from hub.mapping import Mapping
 from hub.reading import Position, Record
 from hub.save import Mode, Policy, Result, save
+from hub.source_record import NOUN
 
 BATCH = 500
 COLLECTED_EVERY = 4
@@ -327,6 +328,9 @@ class Run:
                     batch.refusals.append((number, refused(wrong, field_, one["value"], imported=True)))
 
     def _save(self, tx: sa.Connection, batch: Batch) -> None:
+        if self._mapping.noun == NOUN:
+            self._add_records(tx, batch)
+            return
         for mode in (Mode.UPDATE, Mode.CREATE):
             chosen = [
                 (number, row) for number, row in batch.rows if ("id" in row.data) == (mode is Mode.UPDATE)
@@ -351,6 +355,31 @@ class Run:
             else:
                 batch.skip(number, *(self._of(error, row) for error in result.errors))
         return again
+
+    def _add_records(self, tx: sa.Connection, batch: Batch) -> None:
+        """Keep the records as they came; what is wrong in a field that may be refused alone is left out of what is read."""
+        came = {record.number: record.data for record in batch.records}
+        tolerant = {each.to.partition("[")[0] for each in self._mapping.fields if each.refuse == "value"}
+        rows = [(number, row) for number, row in batch.rows]
+        for number, row in rows:
+            row.data |= {"payload": came[number], "system": self._mapping.system, "external_id": row.key}
+            row.data.pop("external_ids", None)
+        while rows:
+            results = source_record_add.add(tx, [row.data for _, row in rows], policy=Policy.SKIP_INVALID)
+            again = []
+            for (number, row), result in zip(rows, results, strict=True):
+                if not result.errors:
+                    batch.outcomes[result.outcome] = batch.outcomes.get(result.outcome, 0) + 1
+                elif {str(error.path[0]) for error in result.errors if error.path} <= tolerant:
+                    batch.refusals += [
+                        (number, self._of(error, row, imported=True)) for error in result.errors
+                    ]
+                    for error in result.errors:
+                        row.data.pop(str(error.path[0]), None)
+                    again.append((number, row))
+                else:
+                    batch.skip(number, *(self._of(error, row) for error in result.errors))
+            rows = again
 
     def _lighten(self, batch: Batch, number: int, row: Row, result: Result) -> bool:
         """Take the attribute values out that are wrong, if each of them may be refused alone."""

@@ -57,7 +57,7 @@ CREATE OR REPLACE FUNCTION rule_orders_made() RETURNS SETOF bigint LANGUAGE sql 
 $$;
 """
 
-# The transaction-local setting names the way that may change what is fixed: an applied edit, or an erasure.
+# The transaction-local setting names the way that may change what is fixed: an applied edit, an erasure, or a merge of customers.
 FIXED = """
 CREATE OR REPLACE FUNCTION rule_order_fixed() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
@@ -82,8 +82,8 @@ BEGIN
         (n.channel_id, n.currency, n.placed_at, n.subtotal, n.shipping_total, n.tax_total, n.total, n.tax_included)
         IS DISTINCT FROM
         (o.channel_id, o.currency, o.placed_at, o.subtotal, o.shipping_total, o.tax_total, o.total, o.tax_included)
-        -- A guest may turn out to be a customer; nobody else's order becomes theirs.
-        OR (o.customer_id IS NOT NULL AND n.customer_id IS DISTINCT FROM o.customer_id)
+        -- A guest may turn out to be a customer; nobody else's order becomes theirs, unless both are one person.
+        OR (way <> 'merge' AND o.customer_id IS NOT NULL AND n.customer_id IS DISTINCT FROM o.customer_id)
         OR (o.company_id IS NOT NULL AND n.company_id IS DISTINCT FROM o.company_id)
         OR (way <> 'erasure' AND (n.email, n.billing_address, n.shipping_address)
             IS DISTINCT FROM (o.email, o.billing_address, o.shipping_address)))

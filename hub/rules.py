@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from hub import asset_version, cart, erasure, order_rules, search_rule, stock_rules
+from hub import (
+    asset_version,
+    cart,
+    customer_group,
+    customer_value,
+    erasure,
+    identity_rule,
+    order_rules,
+    search_rule,
+    source_record,
+    stock_rules,
+)
 from hub.db import raw
 
 TREE = """
@@ -192,6 +203,10 @@ def install(connection: sa.Connection) -> None:
         search_rule.REVISIONS,
         *stock_rules.scripts(),
         erasure.statements(),
+        source_record.APPEND_ONLY,
+        *customer_group.scripts(),
+        identity_rule.TYPES,
+        customer_value.START,
     ]
     for script in scripts:
         raw(connection).execute(script.encode())  # as it stands: a percent sign in it is no placeholder

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from functools import cache, lru_cache
 from typing import Any
@@ -23,6 +23,7 @@ from hub.errors import Invalid, Limit
 SHOWN = 60
 LONGEST_LINE = 1_000
 LONGEST_TEXT = 200_000
+EARLIEST_BIRTH = 1850
 LARGEST_COUNT = 2**53 - 1
 LARGEST_EXPONENT = 30
 
@@ -205,6 +206,19 @@ def phone(value: Any) -> str:
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
+def birth_date(value: Any) -> str:
+    """A day of birth, ``YYYY-MM-DD``, that has been."""
+    try:
+        day = date.fromisoformat(line(value))
+    except ValueError as wrong:
+        raise Invalid(f'{shown(value)} is not a date: write it like "1984-07-21".') from wrong
+    if day > datetime.now(UTC).date():
+        raise Invalid(f"{shown(value)} is a birth date in the future.")
+    if day.year < EARLIEST_BIRTH:
+        raise Invalid(f"{shown(value)} is a birth date before {EARLIEST_BIRTH}: nobody is that old.")
+    return day.isoformat()
+
+
 def rules(value: Any) -> dict[str, Any]:
     """An attribute's rules, by name; see ``hub.attribute.Attribute``."""
     known = {"min", "max", "max_length", "pattern", "to", "columns"}
@@ -288,6 +302,7 @@ CHECKS: dict[str, Check] = {
     "texts": texts,
     "email": email,
     "phone": phone,
+    "birth_date": birth_date,
     "rules": rules,
     "search_rules": search_rules,
     "address_snapshot": address_snapshot,

@@ -270,6 +270,7 @@ VALUES: dict[str, Callable[[str, int], Any]] = {
     "moment": lambda name, _: "2020-01-01T00:00:00Z" if name == "starts_at" else "2100-01-01T00:00:00Z",
     "email": lambda _, number: f"someone-{number}@example.com",
     "phone": lambda _, number: f"+43664{number:07}",
+    "birth_date": lambda _, number: f"19{number % 90 + 10}-01-01",
     "attribute_type": lambda _, __: "TEXT",
     "asset_kind": lambda _, __: "VIDEO",
     "identifier_type": lambda _, __: "GTIN",
