@@ -72,14 +72,18 @@ def _two_systems(folder: Path, files: Sequence[str]) -> Iterator[tuple[str, list
     read = []
     for name in files:
         with (folder / name).open() as file:
-            rows = [
-                {key.strip(): text.strip() for key, text in row.items() if key.strip() != "soc_sec_id"}
-                for row in csv.DictReader(file)
-            ]
+            rows = [_row(row) for row in csv.DictReader(file)]
         read.append(rows)
     if len(read) == 1:
         read = [read[0][::2], read[0][1::2]]
     yield from zip(("crm", "till"), read, strict=True)
+
+
+def _row(given: dict[str, str]) -> dict[str, str]:
+    """A record as shops have it: without the national id, street and number in one field."""
+    row = {key.strip(): text.strip() for key, text in given.items()}
+    del row["soc_sec_id"]
+    return row | {"street": f"{row.pop('street_number')} {row.pop('address_1')}".strip()}
 
 
 def _mapping(folder: Path, system: str) -> mapping.Mapping:
@@ -99,8 +103,7 @@ fields:
   - {{from: given_name, to: given_name}}
   - {{from: surname, to: family_name}}
   - {{from: date_of_birth, to: birth_date, refuse: value}}
-  - {{from: address_1, to: "addresses[home].street"}}
-  - {{from: [street_number, address_1], to: "addresses[home].street", transforms: [template: "{{street_number}} {{address_1}}"]}}
+  - {{from: street, to: "addresses[home].street"}}
   - {{from: address_2, to: "addresses[home].street2"}}
   - {{from: suburb, to: "addresses[home].city"}}
   - {{from: postcode, to: "addresses[home].postal_code"}}

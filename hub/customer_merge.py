@@ -60,6 +60,23 @@ def unmerge(tx: sa.Connection, customer: int, reason: str | None = None) -> int:
     return head
 
 
+def decide(tx: sa.Connection, pair: tuple[int, int], kind: str, reason: str | None = None) -> list[int]:
+    """Say whether two customers are one person; gives whom they are shown as. See ``hub.identity_rule.IdentityDecision``.
+
+    Raises ``Invalid``, ``NotFound``, ``Conflict``, and ``Limit`` where they may not be one.
+    """
+    one, other = pair
+    if one == other:
+        raise Invalid("Both ids are the same customer: name two.", ("other_id",))
+    if kind == "include":
+        return [merge(tx, one, [other], reason)]
+    identity.lock(tx)
+    _check_known(tx, pair)
+    identity.decide(tx, pair, kind, reason)
+    targets = identity.resolve(tx, pair, identity_rule.load(tx))
+    return sorted({targets[one], targets[other]})
+
+
 def preview(tx: sa.Connection, survivor: int, others: Sequence[int]) -> Json:
     """What a merge would make: values with where they are from, and how many of what would move. Nothing is kept of it."""
     with tx.begin_nested() as trial:

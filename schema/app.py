@@ -17,6 +17,7 @@ from schema import (
     cart_command,
     change,
     customer_erasure,
+    identity_command,
     listing_command,
     mutation,
     order_command,
@@ -44,6 +45,7 @@ from schema import webhook_delivery as deliveries
 from schema import webhook_endpoint as endpoints
 from schema.change import ChangeConnection, FeedEnds
 from schema.document import Prepared
+from schema.identity_command import IdentityCandidate
 from schema.job import JobConnection, JobNode
 from schema.product_search_answer import ProductSearchConnection
 from schema.sales_report import SalesReportRow
@@ -84,6 +86,7 @@ class Root(query.Query):  # type: ignore[misc,valid-type]  # made when it is imp
     search_rules_preview: SearchRulesPreview = search_rule_preview.FIELD
     search_report: list[SearchReportRow] = search_event.REPORT
     sales_report: list[SalesReportRow] = sales_report.FIELD
+    identity_candidates: list[IdentityCandidate] = identity_command.CANDIDATES
 
 
 class Schema(strawberry.Schema):
@@ -114,6 +117,7 @@ def schema() -> Schema:
         *variant_command.fields(),
         *token.fields(),
         *customer_erasure.fields(),
+        *identity_command.fields(),
         *endpoints.fields(),
         *webhook_sending.fields(),
         *work.fields(),

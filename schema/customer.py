@@ -65,11 +65,13 @@ class CustomerAddress(Sourced):
 
 def _by_contact(type_: str, description: str) -> LookUp:
     table = tables.CustomerIdentifier.__table__
+    # Of two who were merged, one may have proved what the other has too.
+    shown = tables.Customer.__table__.alias()
     return LookUp(
         type=str,
         description=description,
-        select=lambda given: sa.select(table.c.customer_id).where(
-            table.c.type == type_, table.c.value == given, table.c.verified
+        select=lambda given: sa.select(sa.func.coalesce(shown.c.merged_into_id, shown.c.id)).where(
+            shown.c.id == table.c.customer_id, table.c.type == type_, table.c.value == given, table.c.verified
         ),
         read=value.email if type_ == "email" else value.phone,
     )
@@ -99,6 +101,9 @@ class Customer(Aggregate):
     full_name: str | None = computed("Given and family name; null where neither is known.", full_name)
     email: str | None = column("The e-mail address to write to; null where unknown.", filter=True, sort=True)
     phone: str | None = column("The phone number to call, in E.164; null where unknown.", filter=True)
+    birth_date: str | None = column(
+        "Day of birth, YYYY-MM-DD; null where unknown. Personal.", requires="personal"
+    )
     locale: Locale | None = one(
         "Locale", "The locale they are addressed in; null where unknown.", via="locale_id"
     )

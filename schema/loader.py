@@ -35,7 +35,7 @@ def by_id(context: Context, noun: Noun, scope: Scope) -> DataLoader[int, Any]:
         frame = sql.Frame(noun)
         statement = sql.by_keys(frame, "id", frame.seen_by(context.viewer))
         rows = await context.database.rows(statement, values(context, scope, keys=keys))
-        found = {row["id"]: build(noun, row, scope) for row in rows}
+        found = {row["parent"]: build(noun, row, scope) for row in rows}
         return [found.get(key) for key in keys]
 
     return context.loader(("id", noun.title, scope), batch)

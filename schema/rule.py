@@ -170,8 +170,9 @@ def own_channels(row: Any, viewer: Viewer) -> sa.ColumnElement[bool] | None:
 
 
 def own_customer(row: Any, viewer: Viewer) -> sa.ColumnElement[bool] | None:
-    """Customers: a customer's token sees its own."""
-    return None if viewer.sees_unlisted else row.id == CUSTOMER
+    """Customers: those who were merged into nobody; a customer's token sees its own."""
+    shown: sa.ColumnElement[bool] = row.merged_into_id.is_(None)
+    return shown if viewer.sees_unlisted else sa.and_(shown, row.id == CUSTOMER)
 
 
 def own_company(row: Any, viewer: Viewer) -> sa.ColumnElement[bool] | None:

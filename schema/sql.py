@@ -333,12 +333,31 @@ def by_keys(
     conditions: Sequence[sa.ColumnElement[bool]] = (),
     order: Sequence[str] = (),
 ) -> sa.Select[Any]:
-    """The rows whose ``column`` is one of ``:keys``, each with that column as ``parent``."""
+    """The rows whose ``column`` is one of ``:keys``, each with that column as ``parent``.
+
+    The id of one that was merged into another finds the other.
+    """
+    if column == "id" and MERGED in frame.noun.table.c:
+        return _by_ids(frame, conditions)
     return (
         sa.select(*frame.columns(), frame.c[column].label("parent"))
         .select_from(frame.joined())
         .where(frame.c[column] == sa.any_(sa.bindparam("keys", type_=BIGINTS)), *conditions)
         .order_by(*(frame.c[each] for each in order))
+    )
+
+
+MERGED = "merged_into_id"
+"""The column that names what a row was merged into."""
+
+
+def _by_ids(frame: Frame, conditions: Sequence[sa.ColumnElement[bool]]) -> sa.Select[Any]:
+    asked = frame.noun.table.alias("asked")
+    shown = sa.func.coalesce(asked.c[MERGED], asked.c.id)
+    return (
+        sa.select(*frame.columns(), asked.c.id.label("parent"))
+        .select_from(frame.beside(sa.join(asked, frame.table, frame.c.id == shown)))
+        .where(asked.c.id == sa.any_(sa.bindparam("keys", type_=BIGINTS)), *conditions)
     )
 
 
