@@ -22,7 +22,7 @@ import sqlalchemy as sa
 import typer
 
 from bench import Tell, identity_people, scratch
-from hub import identity, identity_estimate, identity_rule, importing, mapping
+from hub import identity_estimate, importing, mapping
 from hub.config import Settings
 from hub.db import HUB, Database
 
@@ -160,9 +160,7 @@ def measure_found(database: Database, whose: Whose, import_s: float) -> Figures:
     """Fit the weights, look at everything again, and compare what was found with the truth."""
     started = perf_counter()
     with database.write(HUB) as tx:
-        identity.lock(tx)
-        identity_estimate.fit(tx)
-        identity.resolve_all(tx, identity_rule.load(tx))
+        identity_estimate.refresh(tx)
     resolve_s = perf_counter() - started
     true = _pairs(whose)
     found, asked = _found(database)

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
-from hub import customer_group, customer_value, identity_cluster, identity_link, identity_rule, row
+from hub import customer_group, customer_value, identity_cluster, identity_link, identity_rule
 from hub.customer import Customer
 from hub.identity_cluster import DECIDED, PROVEN, SCORED, Clusters, Link
-from hub.identity_link import IdentityLink, IdentityRecord, Pair, wanted
+from hub.identity_link import IdentityLink, Pair, wanted
 from hub.identity_pair import judge
 from hub.identity_profile import Profile
 from hub.identity_rule import IdentityDecision, Rulebook
@@ -48,18 +48,8 @@ def compare(tx: sa.Connection, customers: Collection[int], rules: Rulebook) -> s
     for one, other in sorted(pairs):
         judged = judge(known[one], known[other], rules.rules)
         if judged is not None:
-            found.append(
-                {
-                    "one_id": one,
-                    "other_id": other,
-                    "verdict": judged.verdict,
-                    "score": judged.score,
-                    "reasons": judged.reasons,
-                    "identifier": judged.identifier[0] if judged.identifier else None,
-                }
-            )
-    if found:
-        row.insert(tx, IdentityLink.__table__, found)  # type: ignore[arg-type]
+            found.append(identity_link.row_of(one, other, judged))
+    identity_link.keep(tx, found)
     return touched
 
 
@@ -212,9 +202,3 @@ def decide(
     tx.execute(
         sa.insert(IdentityDecision).values(one_id=one, other_id=other, kind=kind, reason=reason, keep_id=keep)
     )
-
-
-def resolve_all(tx: sa.Connection, rules: Rulebook) -> None:
-    """Compare every record anew and show who is who: after the rules changed."""
-    everybody = list(tx.scalars(sa.select(IdentityRecord.customer_id)))
-    resolve(tx, compare(tx, everybody, rules), rules)

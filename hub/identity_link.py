@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,11 +11,16 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from hub import identity_block, row
 from hub.db import Base
-from hub.identity_profile import Profile
+from hub.identity_pair import Judgement
+from hub.identity_profile import Profile, profile
 from hub.identity_rule import Rulebook
+from hub.row import Row
 from hub.source_record import SourceRecord
 
 Pair = tuple[int, int]
+
+CHUNK = 20_000
+"""Links that are written with one statement."""
 
 
 class IdentityRecord(Base):
@@ -77,8 +82,6 @@ def profiles(
     tx: sa.Connection, customers: Collection[int], rules: Rulebook
 ) -> dict[int, tuple[str, Profile]]:
     """The records of customers as they are compared, each with its name."""
-    from hub.identity_profile import profile
-
     statement = (
         sa.select(IdentityRecord.customer_id, IdentityRecord.name, SourceRecord.fields)
         .join(SourceRecord, SourceRecord.id == IdentityRecord.record_id)
@@ -88,6 +91,25 @@ def profiles(
         number: (name, profile(fields, *rules.counted(fields)))
         for number, name, fields in tx.execute(statement)
     }
+
+
+def row_of(one: int, other: int, judged: Judgement) -> Row:
+    """A link as it is kept."""
+    return {
+        "one_id": one,
+        "other_id": other,
+        "verdict": judged.verdict,
+        "score": judged.score,
+        "reasons": judged.reasons,
+        "identifier": judged.identifier[0] if judged.identifier else None,
+    }
+
+
+def keep(tx: sa.Connection, links: Sequence[Row]) -> None:
+    """Write links down."""
+    table: Any = IdentityLink.__table__
+    for start in range(0, len(links), CHUNK):
+        row.insert(tx, table, links[start : start + CHUNK])
 
 
 _SIZES = """

@@ -20,7 +20,16 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
-from hub import import_check, import_match, import_order, import_run, reading, refusal, source_record_add
+from hub import (
+    identity_estimate,
+    import_check,
+    import_match,
+    import_order,
+    import_run,
+    reading,
+    refusal,
+    source_record_add,
+)
 from hub.db import Database, Writer
 from hub.errors import Conflict, Duplicate, HubError, Required
 from hub.import_batch import Batch, gtins
@@ -91,6 +100,9 @@ def run(
         writer = Writer(actor=f"import:{stored['id']}", source=mapping.system)
         running = Run(partial(database.write, writer), path, mapping, stored, batch)
         running.go(found.size, tell)
+        if mapping.noun == NOUN:
+            with database.write(writer) as tx:
+                identity_estimate.refresh(tx)
         return running.summary(database)
 
 

@@ -18,7 +18,6 @@ from hub import (
     identity,
     identity_candidate,
     identity_estimate,
-    identity_rule,
     ids,
     source_record_add,
 )
@@ -258,9 +257,7 @@ async def identity_estimate_(info: Info, idempotency_key: IdempotencyKey = None)
     _writer(info)
 
     def work(tx: sa.Connection) -> list[int]:
-        identity.lock(tx)
-        identity_estimate.fit(tx)
-        identity.resolve_all(tx, identity_rule.load(tx))
+        identity_estimate.refresh(tx)
         return []
 
     return await _told(info, Request("identity_estimate", [], idempotency_key), work)
