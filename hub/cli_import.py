@@ -197,21 +197,24 @@ def _run(
         raise NotFound(
             f'Folder "{target.parent}" for the rejects does not exist: make it, or name another file.'
         )
-    database = migrations.prepared(config.load())
+    settings = config.load()
+    database = migrations.prepared(settings)
     try:
         with _bar() as tell:
-            summary, refused = (_preview if dry_run else _import)(database, file, how, tell, target)
+            summary, refused = (_preview if dry_run else _import)(
+                database, file, how, tell, target, settings.secret
+            )
     finally:
         database.close()
     _sum_up(summary, refused, target, dry_run=dry_run)
 
 
 def _import(
-    database: Database, file: Path, how: Mapping, tell: Callable[[Progress], None], target: Path
+    database: Database, file: Path, how: Mapping, tell: Callable[[Progress], None], target: Path, secret: str
 ) -> tuple[Summary, int]:
     from hub import import_rejects, importing
 
-    summary = importing.run(database, file, how, tell)
+    summary = importing.run(database, file, how, tell, secret=secret)
     with database.read() as tx:
         refused = import_rejects.write(tx, summary.run, file, how.form, target)
     importing.finish(database, summary.run)
@@ -219,7 +222,7 @@ def _import(
 
 
 def _preview(
-    database: Database, file: Path, how: Mapping, tell: Callable[[Progress], None], target: Path
+    database: Database, file: Path, how: Mapping, tell: Callable[[Progress], None], target: Path, secret: str
 ) -> tuple[Summary, int]:
     from hub.import_preview import preview
 
@@ -232,7 +235,7 @@ def _preview(
         else:
             others[difference.noun.replace("_", " ")] += 1
 
-    done = preview(database, file, how, tell, show, target)
+    done = preview(database, file, how, tell, show, target, secret=secret)
     for line in lines[:SHOWN]:
         typer.echo(line)
     if len(lines) > SHOWN:

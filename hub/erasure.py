@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from hub import aggregate, pending_message, token
+from hub import aggregate, identity, identity_erasure, pending_message, token
 from hub.customer import Customer
 from hub.db import Base, Id, Json, Writer, sign
 from hub.errors import Invalid, NotFound, Required
@@ -65,12 +65,15 @@ class Erasure(Base):
 class Person:
     """Who is erased: ``subjects`` are the aggregates that tell of them, ``identifiers`` their addresses and numbers.
 
-    ``names``: given and family names; a text that holds both is about them.
+    ``names``: given and family names; a text that holds both is about them. ``customers``: they, and all who were
+    merged with them; ``records``: what their source records are called.
     """
 
     subjects: Sequence[Subject]
     identifiers: Sequence[str]
     names: Sequence[tuple[str, str]]
+    customers: Sequence[int] = ()
+    records: Sequence[str] = ()
 
     def named_in(self, text: Any) -> sa.ColumnElement[bool]:
         """The condition that a text tells of them."""
@@ -172,14 +175,23 @@ def erase(tx: sa.Connection, who: Viewer, asked: Asked) -> Json:
     sign(tx, Writer(who.writer.actor, who.writer.source, reason))
     # Personal fields of orders are fixed at placement for everyone else.
     tx.execute(sa.text("SELECT set_config('hub.order_way', 'erasure', true)"))
-    counts = Counter(_empty_tables(tx, asked.customer_id, person))
+    counts = Counter(_empty_tables(tx, person))
+    counts.update(identity_erasure.empty(tx, person.customers, person.records, _orphan(person)))
     # Folded now, so that the record of this very change is there to be emptied too.
     aggregate.flush(tx)
     counts.update(_empty_feed(tx, person))
-    counts.update(_forget_texts(tx, asked.customer_id, person))
+    counts.update(_forget_texts(tx, person))
     for other in asked.others:
         counts.update(other(tx, person))
     return _prove(tx, who, asked, reason, person, counts)
+
+
+def erased_records(tx: sa.Connection, secret: str, names: Sequence[str]) -> set[str]:
+    """Which of these records were erased. Raises ``ValueError`` without the hub's secret."""
+    hashes = {identity_erasure.hashed(secret, name): name for name in names}
+    known = sa.cast(list(hashes), ARRAY(sa.LargeBinary))
+    held = sa.select(sa.func.unnest(Erasure.identifiers)).where(Erasure.identifiers.overlap(known))
+    return {hashes[each] for each in tx.scalars(held) if each in hashes}
 
 
 def was_erased(tx: sa.Connection, secret: str, identifier: str) -> bool:
@@ -198,37 +210,50 @@ def _telling() -> list[tuple[Part, str]]:
     return found
 
 
+def _orphan(person: Person) -> sa.ColumnElement[bool]:
+    return person.named_in(identity_erasure.content())
+
+
 def _names_customer(column: sa.Column[Any]) -> bool:
     return any(key.target_fullname == "customer.id" for key in column.foreign_keys)
 
 
 def _found(tx: sa.Connection, asked: Asked) -> Person:
     number = asked.customer_id
+    # Nobody adds a record of theirs, or merges them, while it looks.
+    identity.lock(tx)
     there = tx.scalar(sa.select(Customer.id).where(Customer.id == number).with_for_update())
-    own = list(_values(tx, number))
+    customers = identity_erasure.members(tx, number)
+    records = identity_erasure.names(tx, customers)
+    own = [*_values(tx, customers), *identity_erasure.told(tx, records)]
     if there is None and not own:
         raise NotFound("The customer does not exist: it may belong to another hub.", ("id",))
     identifiers = sorted({value.lower() for key, value in own if _identifies(key, value)})
     names = _names(own)
-    orders = set(tx.scalars(_orders(number, identifiers))) | set(
-        tx.scalars(_gone_orders(number, identifiers))
+    orders = set(tx.scalars(_orders(customers, identifiers))) | set(
+        tx.scalars(_gone_orders(customers, identifiers))
     )
-    subjects = [("customer", number), *(("order", each) for each in sorted(orders))]
+    subjects = [
+        *(("customer", each) for each in customers),
+        *(("order", each) for each in sorted(orders)),
+    ]
     for noun in ("customer", "order"):
         aggregate.lock(tx, noun, [each for type_, each in subjects if type_ == noun])
-    return Person(subjects, identifiers, names)
+    return Person(subjects, identifiers, names, customers, records)
 
 
-def _values(tx: sa.Connection, number: int) -> Iterator[tuple[str, str]]:
-    """The personal values that the customer has and had, by their columns."""
+def _values(tx: sa.Connection, customers: Sequence[int]) -> Iterator[tuple[str, str]]:
+    """The personal values that customers have and had, by their columns."""
     own = [part for part, _ in _telling() if part.kept.aggregate == "customer"]
     for part in own:
         chosen = [part.table.c[name] for name in sorted(part.kept.personal)]
-        for row in tx.execute(sa.select(*chosen).where(part.table.c[part.kept.root] == number)).mappings():
+        for row in tx.execute(
+            sa.select(*chosen).where(part.table.c[part.kept.root].in_(customers))
+        ).mappings():
             yield from ((name, value) for name, value in row.items() if isinstance(value, str))
     personal = {part.name: part.kept.personal for part in own}
     for table in (Feed, Pending):
-        for changes in tx.scalars(sa.select(table.changes).where(_is("customer", [number], table))):
+        for changes in tx.scalars(sa.select(table.changes).where(_is("customer", customers, table))):
             for change in changes:
                 for side in (change["o"] or {}, change["n"] or {}):
                     hits = personal.get(change["t"], frozenset())
@@ -248,14 +273,14 @@ def _names(own: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
     return sorted((one, other) for one in given for other in family)
 
 
-def _orders(number: int, identifiers: Sequence[str]) -> sa.Select[Any]:
+def _orders(customers: Sequence[int], identifiers: Sequence[str]) -> sa.Select[Any]:
     """Their orders, and those that were placed with their address without naming them."""
-    theirs = sa.or_(Order.customer_id == number, sa.func.lower(Order.email).in_(identifiers))
+    theirs = sa.or_(Order.customer_id.in_(customers), sa.func.lower(Order.email).in_(identifiers))
     return sa.select(Order.id).where(theirs).with_for_update()
 
 
-def _gone_orders(number: int, identifiers: Sequence[str]) -> sa.Select[Any]:
-    last = [{"customer_id": number}, *({"email": each} for each in identifiers)]
+def _gone_orders(customers: Sequence[int], identifiers: Sequence[str]) -> sa.Select[Any]:
+    last = [*({"customer_id": each} for each in customers), *({"email": each} for each in identifiers)]
     held = [Feed.changes.contains([{"t": "order", "op": "D", "o": each}]) for each in last]
     return sa.select(Feed.aggregate_id).where(
         Feed.aggregate == "order", Feed.kind == "DELETED", sa.or_(*held)
@@ -269,20 +294,22 @@ def _is(noun: str, numbers: Sequence[int], table: Any) -> sa.ColumnElement[bool]
     )
 
 
-def _empty_tables(tx: sa.Connection, number: int, person: Person) -> dict[str, int]:
+def _empty_tables(tx: sa.Connection, person: Person) -> dict[str, int]:
     """Empty the personal columns; what is nothing without them goes, and ids that are an address of theirs."""
     ids = sa.delete(ExternalId).where(
-        ExternalId.entity == "customer", ExternalId.entity_id == number, person.named_in(ExternalId.value)
+        ExternalId.entity == "customer",
+        ExternalId.entity_id.in_(person.customers),
+        person.named_in(ExternalId.value),
     )
     counts = {"external_id": tx.execute(ids).rowcount}
     for part, column in reversed(_telling()):
         if part.name == "customer":
-            own = part.table.c.id == number
+            own = part.table.c.id.in_(person.customers)
         elif part.is_root:
             own = part.table.c.id.in_([each for noun, each in person.subjects if noun == part.name])
         else:
             counts[part.name] = tx.execute(
-                sa.delete(part.table).where(part.table.c[column] == number)
+                sa.delete(part.table).where(part.table.c[column].in_(person.customers))
             ).rowcount
             continue
         empty: dict[str, Any] = dict.fromkeys(part.kept.personal, sa.null())
@@ -337,12 +364,12 @@ def _empty(
     return tx.execute(sa.update(table).where(chosen, changed).values(changes=emptied)).rowcount
 
 
-def _forget_texts(tx: sa.Connection, number: int, person: Person) -> dict[str, int]:
+def _forget_texts(tx: sa.Connection, person: Person) -> dict[str, int]:
     """What else holds words about them: answers, rejects, tokens, what other systems asked for and nobody carried out."""
     answers = sa.delete(Idempotency).where(person.named_in(sa.cast(Idempotency.answer, sa.Text)))
     told = sa.func.concat(ImportReject.code, " ", ImportReject.value, " ", ImportReject.message)
     rejects = sa.delete(ImportReject).where(person.named_in(told))
-    shut = sa.update(Token).where(Token.customer_id == number)
+    shut = sa.update(Token).where(Token.customer_id.in_(person.customers))
     revoked = sa.func.coalesce(Token.revoked_at, sa.func.now())
     return {
         "answer": tx.execute(answers).rowcount,
@@ -406,7 +433,10 @@ def _prove(
         "customer_id": asked.customer_id,
         "actor": who.writer.actor,
         "reason": reason,
-        "identifiers": [token.keyed_hash(asked.secret, each) for each in person.identifiers],
+        "identifiers": [
+            *(token.keyed_hash(asked.secret, each) for each in person.identifiers),
+            *(identity_erasure.hashed(asked.secret, each) for each in person.records),
+        ],
         "counts": {name: count for name, count in sorted(counts.items()) if count},
     }
     made = tx.execute(sa.insert(Erasure).values(row).returning(Erasure.id, Erasure.erased_at)).one()

@@ -39,13 +39,15 @@ def preview(
     tell: Callable[[Progress], None],
     show: Callable[[Difference], None],
     rejects: Path,
+    *,
+    secret: str = "",
 ) -> tuple[Summary, int]:
     """Show what an import would change, and write its rejects; gives its summary and how many records were refused."""
     found = import_check.check(path, mapping)
     with database.engine.connect() as tx, tx.begin() as everything:
         stored = import_run.start(tx, **importing.what(path, mapping, found))
         sign(tx, Writer(actor=f"import:{stored['id']}", source=mapping.system))
-        running = importing.Run(_staying(tx), path, mapping, stored, in_lanes=False)
+        running = importing.Run(_staying(tx), path, mapping, stored, in_lanes=False, secret=secret)
         running.go(found.size, tell)
         for difference in _differences(tx):
             show(difference)

@@ -89,16 +89,25 @@ class Summary:
 
 
 def run(
-    database: Database, path: Path, mapping: Mapping, tell: Callable[[Progress], None], batch: int = BATCH
+    database: Database,
+    path: Path,
+    mapping: Mapping,
+    tell: Callable[[Progress], None],
+    batch: int = BATCH,
+    *,
+    secret: str = "",
 ) -> Summary:
-    """Import a file, or go on with the run of it that was cut short. Raises ``HubError`` where none of it can be."""
+    """Import a file, or go on with the run of it that was cut short. Raises ``HubError`` where none of it can be.
+
+    ``secret``: the hub's; records of people need it (``hub.source_record_add.add``).
+    """
     found = import_check.check(path, mapping)
     named = what(path, mapping, found)
     with _alone(database, named):
         with database.engine.begin() as tx:
             stored = import_run.resume(tx, **named)
         writer = Writer(actor=f"import:{stored['id']}", source=mapping.system)
-        running = Run(partial(database.write, writer), path, mapping, stored, batch)
+        running = Run(partial(database.write, writer), path, mapping, stored, batch, secret=secret)
         running.go(found.size, tell)
         if mapping.noun == NOUN:
             with database.write(writer) as tx:
@@ -176,6 +185,7 @@ class Run:
         batch: int = BATCH,
         *,
         in_lanes: bool = True,
+        secret: str = "",
     ) -> None:
         self.id: int = stored["id"]
         self.made: dict[str, int] = {}
@@ -185,6 +195,7 @@ class Run:
         self._mapper = Mapper(mapping)
         self._start = Position(stored["offset"], stored["number"], stored["line"])
         self._batch = batch
+        self._secret = secret
         # Orders draw their numbers from one row, which a batch holds until it is written: one after the other.
         self._in_lanes = in_lanes and mapping.noun == "product"
 
@@ -377,7 +388,9 @@ class Run:
             row.data |= {"payload": came[number], "system": self._mapping.system, "external_id": row.key}
             row.data.pop("external_ids", None)
         while rows:
-            results = source_record_add.add(tx, [row.data for _, row in rows], policy=Policy.SKIP_INVALID)
+            results = source_record_add.add(
+                tx, [row.data for _, row in rows], secret=self._secret, policy=Policy.SKIP_INVALID
+            )
             again = []
             for (number, row), result in zip(rows, results, strict=True):
                 if not result.errors:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +10,7 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import distinct_on
 
-from hub import customer_group, customer_value, identity, identity_rule, save
+from hub import customer_group, customer_value, erasure, identity, identity_rule, save
 from hub.customer import Customer, CustomerIdentifier
 from hub.db import Json
 from hub.errors import Conflict, Forbidden, HubError, Limit, NotFound
@@ -38,17 +38,19 @@ class _Item:
         return Result(self.id, self.outcome)
 
 
-def add(tx: sa.Connection, rows: Sequence[Json], *, policy: Policy = Policy.REJECT_ALL) -> list[Result]:
+def add(
+    tx: sa.Connection, rows: Sequence[Json], *, secret: str, policy: Policy = Policy.REJECT_ALL
+) -> list[Result]:
     """Add records (``hub.source_record``). One result per row, in their order; ``id`` is the record's.
 
-    ``unchanged``: that version was there already. With ``REJECT_ALL`` nothing is added as soon as one is refused.
+    ``secret``: the hub's, by which records that were erased are known. ``unchanged``: that version was there already. With ``REJECT_ALL`` nothing is added as soon as one is refused.
     """
     identity.lock(tx)
     rules = identity_rule.load(tx)
     items = [_Item(given) for given in rows]
     for item in items:
         _check(item, rules)
-    _refuse_erased(tx, [item for item in items if not item.errors])
+    _refuse_erased(tx, [item for item in items if not item.errors], secret)
     good = [item for item in items if not item.errors]
     if policy is Policy.REJECT_ALL and len(good) < len(items):
         return _none(items)
@@ -95,14 +97,22 @@ def _check_identifiers(row: Json, rules: Rulebook) -> None:
             )
 
 
-def _refuse_erased(tx: sa.Connection, items: Sequence[_Item]) -> None:
-    names = sa.cast([item.name for item in items], sa.ARRAY(sa.Text))
-    statement = (
-        sa.select(IdentityRecord.name)
-        .join(Customer, Customer.id == IdentityRecord.customer_id)
-        .where(IdentityRecord.name == sa.any_(names), Customer.erased_at.is_not(None))
+def _refuse_erased(tx: sa.Connection, items: Sequence[_Item], secret: str) -> None:
+    """By what is left of the record, or by the external id of somebody who was erased."""
+    erased = erasure.erased_records(tx, secret, [item.name for item in items])
+    named = ExternalId.system + " " + ExternalId.value
+    erased |= set(
+        tx.scalars(
+            sa.select(named)
+            .join(Customer, Customer.id == ExternalId.entity_id)
+            .where(
+                ExternalId.entity == "customer",
+                ExternalId.value == sa.any_(_texts(item.row["external_id"] for item in items)),
+                ExternalId.system == sa.any_(_texts(item.row["system"] for item in items)),
+                Customer.erased_at.is_not(None),
+            )
+        )
     )
-    erased = set(tx.scalars(statement))
     for item in items:
         if item.name in erased:
             item.errors.append(
@@ -111,6 +121,10 @@ def _refuse_erased(tx: sa.Connection, items: Sequence[_Item]) -> None:
                     ("external_id",),
                 )
             )
+
+
+def _texts(values: Iterable[str]) -> Any:
+    return sa.cast(sorted(set(values)), sa.ARRAY(sa.Text))
 
 
 def _store(tx: sa.Connection, items: Sequence[_Item]) -> None:

@@ -202,12 +202,13 @@ async def source_record_add_(
     """Add records."""
     _writer(info)
     given = [_plain(row) for row in rows]
+    secret = info.context.extras["secret"]
     policy = Policy.SKIP_INVALID if skip_invalid else Policy.REJECT_ALL
 
     def work(tx: sa.Connection) -> Json:
         if len(given) > MOST_ROWS:
             raise Limit(f"{len(given)} records are too many at once: add at most {MOST_ROWS}.", ("rows",))
-        results = source_record_add.add(tx, given, policy=policy)
+        results = source_record_add.add(tx, given, secret=secret, policy=policy)
         shown = source_record_add.shown_as(tx, [each.id for each in results if each.id is not None])
         return answered(results) | {"shown": {str(number): customer for number, customer in shown.items()}}
 

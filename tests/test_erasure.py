@@ -177,6 +177,89 @@ def test_what_was_proposed_and_what_waits_for_an_order_is_forgotten(hub: Server)
     assert verify.verify(hub.database).faults == []
 
 
+RECORD_ADD = """mutation ($rows: [SourceRecordInput!]!) { sourceRecordAdd(rows: $rows) {
+    results { recordId customerId outcome userErrors { field code message } } userErrors { code message } } }"""
+
+
+def recorded(hub: Server, *rows: Any) -> Any:
+    return hub.data(RECORD_ADD, {"rows": list(rows)})["sourceRecordAdd"]["results"]
+
+
+def records() -> list[Any]:
+    """Two records of the person, told by two systems, one under an id that is an address; and one of somebody else."""
+    home = {"street": "Lindenstr. 1", "postalCode": "53111", "city": "Bonn", "country": "DE"}
+    same = {"familyName": "Wintersteiner", "birthDate": "1984-07-21", "addresses": [home]}
+    shop = {"system": "shop", "externalId": EMAIL, "givenName": "Adalwine", "email": EMAIL, "phone": PHONE}
+    till = {
+        "system": "till",
+        "externalId": "t-1",
+        "givenName": "Adalwine",
+        "payload": {"note": f"call {SECOND}"},
+    }
+    other = {
+        "system": "till",
+        "externalId": "t-2",
+        "givenName": "Bela",
+        "familyName": "Berg",
+        "email": "b@berg.example",
+    }
+    return [shop | same, till | same, other]
+
+
+def test_records_and_what_identity_made_of_them_go_and_are_not_taken_in_again(hub: Server) -> None:
+    one, same, other = recorded(hub, *records())
+    assert one["customerId"] == same["customerId"] != other["customerId"]
+    newer = records()[1] | {"identifiers": [{"type": "card", "value": "LINDENSTR-7781"}]}
+    recorded(hub, newer)
+    decide = """mutation ($one: ID!, $other: ID!) { identityDecide(oneId: $one, otherId: $other, decision: EXCLUDE,
+        reason: "Adalwine is not Bela") { customerIds userErrors { message } } }"""
+    told = hub.data(decide, {"one": one["customerId"], "other": other["customerId"]})["identityDecide"]
+    assert told["userErrors"] == []
+    settled(hub)
+    held = {line.partition(":")[0] for line in found(hub)}
+    assert held >= {
+        "source_record",
+        "identity_record",
+        "identity_decision",
+        "customer",
+        "external_id",
+        "feed",
+    }
+    merged = all_rows(hub.database, "SELECT id FROM customer WHERE merged_into_id IS NOT NULL")
+    done = erase(hub, ids.encode("customer", merged[0][0]))
+    assert done["userErrors"] == []
+    counts = {each["what"]: each["count"] for each in done["erasure"]["counts"]}
+    assert (counts["customer"], counts["source_record"], counts["identity_record"]) == (2, 3, 2)
+    settled(hub)
+    assert found(hub) == []
+    for table in ("identity_key", "identity_link", "customer_value"):
+        kept = all_rows(
+            hub.database,
+            f"SELECT count(*) FROM {table} t, customer c WHERE c.erased_at IS NOT NULL"
+            f" AND to_jsonb(t)->>'{'one_id' if table == 'identity_link' else 'customer_id'}' = c.id::text",
+        )
+        assert kept == [(0,)], table
+    again = recorded(hub, records()[2], *(records()[:2]))
+    assert [each["outcome"] for each in again] == ["refused"] * 3
+    for each in again[1:]:
+        assert [(error["code"], error["field"][-1]) for error in each["userErrors"]] == [
+            ("FORBIDDEN", "externalId")
+        ]
+    assert found(hub) == []
+    assert [each["outcome"] for each in recorded(hub, records()[2])] == ["unchanged"]
+    assert verify.verify(hub.database).faults == []
+
+
+def test_a_record_whose_customer_was_deleted_goes_with_the_person(hub: Server) -> None:
+    (made,) = recorded(hub, records()[0])
+    with hub.database.write(WRITER) as tx:
+        tx.execute(sa.text("DELETE FROM customer"))
+    settled(hub)
+    assert any(line.startswith("source_record") for line in found(hub))
+    assert erase(hub, made["customerId"])["userErrors"] == []
+    assert found(hub) == []
+
+
 def test_amounts_lines_and_dates_of_orders_stay_and_the_proof_names_nobody(hub: Server) -> None:
     number = person(hub)
     kept = "SELECT number, total, created_at, (SELECT count(*) FROM order_line l WHERE l.order_id = o.id) FROM \"order\" o JOIN aggregate a ON a.type = 'order' AND a.id = o.id ORDER BY 1"

@@ -14,6 +14,7 @@ from hub.errors import Code
 from hub.save import Policy, Result
 from tests.shop import WRITER, all_rows
 
+SECRET = "the secret of these tests"
 HOME = {"street": "Lindenstrasse 12", "postal_code": "53111", "city": "Bonn", "country": "DE"}
 ADA: Json = {
     "system": "shop",
@@ -38,7 +39,7 @@ TWIN = SAME | {"external_id": "t-2", "given_name": "Roswitha"}
 
 def added(database: Database, *rows: Json, policy: Policy = Policy.REJECT_ALL) -> list[Result]:
     with database.write(WRITER) as tx:
-        return source_record_add.add(tx, rows, policy=policy)
+        return source_record_add.add(tx, rows, secret=SECRET, policy=policy)
 
 
 def groups(database: Database) -> set[frozenset[str]]:
