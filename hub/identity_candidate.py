@@ -15,10 +15,13 @@ def open_ones(first: int, *, dropped: bool = False) -> sa.Select[Any]:
     """The pairs, the likeliest first. ``dropped``: also links that were not taken."""
     one, other = Customer.__table__.alias(), Customer.__table__.alias()
     link = IdentityLink.__table__
-    decided = sa.exists().where(
-        IdentityDecision.one_id == link.c.one_id,
-        IdentityDecision.other_id == link.c.other_id,
-        IdentityDecision.kind != "withdraw",
+    # The last decision holds, and a withdrawn one asks anew.
+    last = (
+        sa.select(IdentityDecision.kind)
+        .where(IdentityDecision.one_id == link.c.one_id, IdentityDecision.other_id == link.c.other_id)
+        .order_by(IdentityDecision.id.desc())
+        .limit(1)
+        .scalar_subquery()
     )
     wanted = link.c.verdict == "candidate"
     if dropped:
@@ -29,7 +32,7 @@ def open_ones(first: int, *, dropped: bool = False) -> sa.Select[Any]:
         .join(other, other.c.id == link.c.other_id)
         .where(
             wanted,
-            ~decided,
+            sa.func.coalesce(last, "withdraw") == "withdraw",
             sa.func.coalesce(one.c.merged_into_id, one.c.id)
             != sa.func.coalesce(other.c.merged_into_id, other.c.id),
         )
